@@ -1,0 +1,9 @@
+//! Loupe finds out, by experiment, which Linux system calls an application really needs.
+#![warn(missing_docs)]
+
+pub mod filter;
+pub mod shim;
+#[cfg(feature = "cli")]
+pub mod spec;
+pub mod syscalls;
+pub mod trial;

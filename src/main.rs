@@ -1,0 +1,3 @@
+//! The `loupe` program: parses the command line, runs it, and exits with the code that carries the answer.
+
+fn main() {}

@@ -1,0 +1,193 @@
+//! The vocabulary of system calls: every name Linux has, with its number on each architecture.
+//!
+//! First in the flow of data: everything else speaks of [`Sysno`], never of bare numbers. Pure. It does not know what a
+//! call does or which arguments it takes.
+//!
+//! The table comes from the kernel's own headers (`generate.sh` beside this file) and holds the calls up to Linux 6.18,
+//! those above 334 included.
+
+mod table;
+
+use std::fmt;
+use std::str::FromStr;
+
+use table::TABLE;
+
+/// A processor architecture whose system calls Loupe knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Architecture {
+    /// 64-bit x86 (the native ABI, not i386 and not x32).
+    X86_64,
+    /// 64-bit ARM.
+    Aarch64,
+}
+
+impl Architecture {
+    /// The architecture this program was built for, which is also that of the embedded shim.
+    #[cfg(target_arch = "x86_64")]
+    pub const NATIVE: Self = Self::X86_64;
+    /// The architecture this program was built for, which is also that of the embedded shim.
+    #[cfg(target_arch = "aarch64")]
+    pub const NATIVE: Self = Self::Aarch64;
+
+    /// Its name as `uname -m` prints it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// One Linux system call, identified by its name; ordered by name.
+///
+/// The same value on every architecture: numbers are looked up with [`Sysno::number`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sysno(u16);
+
+impl Sysno {
+    /// The call of that name, or `None` if Linux has none.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let index = TABLE.binary_search_by(|(candidate, _, _)| (*candidate).cmp(name)).ok()?;
+        u16::try_from(index).ok().map(Self)
+    }
+
+    /// The call with that number on `architecture`, or `None` if the table has none.
+    #[must_use]
+    pub fn from_number(architecture: Architecture, number: u32) -> Option<Self> {
+        Self::all().find(|call| call.number(architecture) == Some(number))
+    }
+
+    /// The kernel's name of the call, as in `man 2`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        TABLE[usize::from(self.0)].0
+    }
+
+    /// Its number on `architecture`, or `None` where it does not exist (`open` on aarch64).
+    #[must_use]
+    pub fn number(self, architecture: Architecture) -> Option<u32> {
+        let (_, x86_64, aarch64) = TABLE[usize::from(self.0)];
+        match architecture {
+            Architecture::X86_64 => x86_64,
+            Architecture::Aarch64 => aarch64,
+        }
+        .map(u32::from)
+    }
+
+    /// Every call of every architecture, in name order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..TABLE.len()).filter_map(|index| u16::try_from(index).ok()).map(Self)
+    }
+}
+
+impl fmt::Debug for Sysno {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Sysno {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// A name that Linux has no system call for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownSyscall(pub String);
+
+impl fmt::Display for UnknownSyscall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` is not a Linux system call", self.0)
+    }
+}
+
+impl std::error::Error for UnknownSyscall {}
+
+impl FromStr for Sysno {
+    type Err = UnknownSyscall;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::from_name(name).ok_or_else(|| UnknownSyscall(name.to_owned()))
+    }
+}
+
+#[cfg(feature = "cli")]
+impl serde::Serialize for Sysno {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(feature = "cli")]
+impl<'de> serde::Deserialize<'de> for Sysno {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_sorted_by_name_without_duplicates() {
+        assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn numbers_are_unique_on_each_architecture() {
+        for architecture in [Architecture::X86_64, Architecture::Aarch64] {
+            let mut numbers: Vec<_> = Sysno::all().filter_map(|call| call.number(architecture)).collect();
+            let count = numbers.len();
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), count, "{architecture}");
+        }
+    }
+
+    #[test]
+    fn calls_above_334_are_known() {
+        for (name, number) in
+            [("clone3", 435), ("openat2", 437), ("faccessat2", 439), ("io_uring_setup", 425), ("file_setattr", 469)]
+        {
+            let call = Sysno::from_name(name).unwrap();
+            for architecture in [Architecture::X86_64, Architecture::Aarch64] {
+                assert_eq!(call.number(architecture), Some(number));
+                assert_eq!(Sysno::from_number(architecture, number), Some(call));
+            }
+        }
+    }
+
+    #[test]
+    fn table_agrees_with_the_numbers_libc_knows() {
+        for (name, number) in [
+            ("read", libc::SYS_read),
+            ("execve", libc::SYS_execve),
+            ("rt_sigsuspend", libc::SYS_rt_sigsuspend),
+            ("newfstatat", libc::SYS_newfstatat),
+            ("exit_group", libc::SYS_exit_group),
+            ("seccomp", libc::SYS_seccomp),
+            ("clone3", libc::SYS_clone3),
+            ("futex_waitv", libc::SYS_futex_waitv),
+        ] {
+            let expected = u32::try_from(number).unwrap();
+            assert_eq!(Sysno::from_name(name).unwrap().number(Architecture::NATIVE), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_refused_with_the_name() {
+        assert_eq!("futimensat".parse::<Sysno>().unwrap_err().to_string(), "`futimensat` is not a Linux system call");
+    }
+}

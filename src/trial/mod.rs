@@ -1,0 +1,297 @@
+//! The vocabulary of one trial: what is asked for ([`TrialRequest`]), what is seen ([`Observation`]), what it means
+//! ([`Outcome`]), and how host and shim say it to each other ([`wire`]).
+//!
+//! Between the spec, which says what success is, and everything that plans, runs, or stores trials. Pure: data and the
+//! functions that judge it; it starts nothing and reads no clock.
+
+mod calls;
+#[cfg(feature = "cli")]
+mod judge;
+#[cfg(feature = "cli")]
+mod observation;
+#[cfg(feature = "cli")]
+mod outcome;
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+pub use calls::{CallLog, CallStatistics, ForeignCall, SAMPLES_PER_CALL};
+#[cfg(feature = "cli")]
+pub use judge::judge;
+#[cfg(feature = "cli")]
+pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Observation, Output, Timings, Trouble};
+#[cfg(feature = "cli")]
+pub use outcome::{FailCause, InconclusiveCause, Outcome};
+
+use crate::syscalls::Sysno;
+
+/// What is done to an item instead of running it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum Treatment {
+    /// The kernel never runs the call; it returns `-ENOSYS`.
+    Stub,
+    /// The kernel never runs the call; it returns 0, as if it had succeeded.
+    Fake,
+}
+
+impl Treatment {
+    /// Both treatments, in the order in which they are tried and printed.
+    pub const ALL: [Self; 2] = [Self::Stub, Self::Fake];
+
+    /// The one name this treatment has in every file and message.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stub => "stub",
+            Self::Fake => "fake",
+        }
+    }
+
+    /// The other treatment.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Stub => Self::Fake,
+            Self::Fake => Self::Stub,
+        }
+    }
+}
+
+impl fmt::Display for Treatment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// What one trial does to the app: which calls are treated, and how. Empty means baseline.
+///
+/// Its text form, `stub=a,b;fake=c`, is canonical (names in order) and serves as a key; the empty one is `none`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Intervention(BTreeMap<Sysno, Treatment>);
+
+impl Intervention {
+    /// Nothing is treated: the baseline.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// A single treated call.
+    #[must_use]
+    pub fn single(call: Sysno, treatment: Treatment) -> Self {
+        Self(BTreeMap::from([(call, treatment)]))
+    }
+
+    /// The treatment of `call`, if it is treated.
+    #[must_use]
+    pub fn get(&self, call: Sysno) -> Option<Treatment> {
+        self.0.get(&call).copied()
+    }
+
+    /// Treats `call`, replacing what was said of it before.
+    pub fn insert(&mut self, call: Sysno, treatment: Treatment) {
+        self.0.insert(call, treatment);
+    }
+
+    /// This intervention with `call` treated as well.
+    #[must_use]
+    pub fn with(mut self, call: Sysno, treatment: Treatment) -> Self {
+        self.insert(call, treatment);
+        self
+    }
+
+    /// The treated calls in name order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Sysno, Treatment)> + '_ {
+        self.0.iter().map(|(call, treatment)| (*call, *treatment))
+    }
+
+    /// The calls treated in one way, in name order.
+    pub fn treated(&self, treatment: Treatment) -> impl Iterator<Item = Sysno> + '_ {
+        self.iter().filter(move |(_, candidate)| *candidate == treatment).map(|(call, _)| call)
+    }
+
+    /// Number of treated calls.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether this is the baseline.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(Sysno, Treatment)> for Intervention {
+    fn from_iter<I: IntoIterator<Item = (Sysno, Treatment)>>(items: I) -> Self {
+        Self(items.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Intervention {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return formatter.write_str("none");
+        }
+        let mut separator = "";
+        for treatment in Treatment::ALL {
+            let names: Vec<_> = self.treated(treatment).map(Sysno::name).collect();
+            if !names.is_empty() {
+                write!(formatter, "{separator}{treatment}={}", names.join(","))?;
+                separator = ";";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text that is not the canonical form of an [`Intervention`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadIntervention(String);
+
+impl fmt::Display for BadIntervention {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` is not an intervention such as `stub=a,b;fake=c`", self.0)
+    }
+}
+
+impl std::error::Error for BadIntervention {}
+
+impl FromStr for Intervention {
+    type Err = BadIntervention;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || BadIntervention(text.to_owned());
+        if text == "none" {
+            return Ok(Self::none());
+        }
+        let mut intervention = Self::none();
+        for part in text.split(';') {
+            let (treatment, names) = part.split_once('=').ok_or_else(bad)?;
+            let treatment = Treatment::ALL.into_iter().find(|candidate| candidate.name() == treatment).ok_or_else(bad)?;
+            for name in names.split(',') {
+                let call = name.parse().map_err(|_| bad())?;
+                if intervention.0.insert(call, treatment).is_some() {
+                    return Err(bad());
+                }
+            }
+        }
+        Ok(intervention)
+    }
+}
+
+#[cfg(feature = "cli")]
+impl serde::Serialize for Intervention {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "cli")]
+impl<'de> serde::Deserialize<'de> for Intervention {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the supervisor watches during a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+pub enum Watch {
+    /// Every call is notified, recorded and continued: the super-strace.
+    Everything,
+    /// Only the treated calls are notified, answered, and counted.
+    Treated,
+    /// The treated calls are answered by the filter itself and cannot be counted; for calls too hot to notify.
+    Nothing,
+}
+
+impl Watch {
+    /// The one name this has in every file and message.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Everything => "everything",
+            Self::Treated => "treated",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// Why a trial is run; decides nothing, but says in the evidence what a trial was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+pub enum Purpose {
+    /// The unfiltered run that records every call.
+    Trace,
+    /// The empty intervention, which has to pass.
+    Baseline,
+    /// Everything the app was seen to use is stubbed at once, which has to fail.
+    Control,
+    /// One call treated in one way.
+    Single,
+    /// A group of calls, on the way to the joint configuration.
+    Search,
+    /// The joint configuration itself.
+    Joint,
+}
+
+/// Identifies a trial within one run of a campaign. Not stable across runs: see [`TrialRequest::key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrialId(pub u32);
+
+/// One run that the planner asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialRequest {
+    /// Names the request when its outcome is recorded.
+    pub id: TrialId,
+    /// Why it is run.
+    pub purpose: Purpose,
+    /// What is watched.
+    pub watch: Watch,
+    /// What is treated.
+    pub intervention: Intervention,
+    /// The how-manieth run of the same intervention and watch this is, from 0.
+    pub replica: u32,
+}
+
+impl TrialRequest {
+    /// A name of the trial that is the same in every run of the same campaign; stored outcomes are found again by it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}|{}|{}", self.watch.name(), self.intervention, self.replica)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(name: &str) -> Sysno {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn intervention_text_is_canonical_and_round_trips() {
+        let intervention = Intervention::none()
+            .with(call("write"), Treatment::Stub)
+            .with(call("brk"), Treatment::Fake)
+            .with(call("access"), Treatment::Stub);
+        let text = intervention.to_string();
+        assert_eq!(text, "stub=access,write;fake=brk");
+        assert_eq!(text.parse::<Intervention>().unwrap(), intervention);
+        assert_eq!("none".parse::<Intervention>().unwrap(), Intervention::none());
+    }
+
+    #[test]
+    fn a_call_treated_twice_is_refused() {
+        assert!("stub=read;fake=read".parse::<Intervention>().is_err());
+        assert!("stub=".parse::<Intervention>().is_err());
+        assert!("drop=read".parse::<Intervention>().is_err());
+    }
+}

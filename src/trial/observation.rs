@@ -1,0 +1,146 @@
+//! What an engine saw of one trial, before anybody judged it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::CallLog;
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It exited with this code.
+    Exited(i32),
+    /// It died of the signal with this name.
+    Signaled(String),
+}
+
+/// A process of the app that died of a signal which Loupe did not send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Its name (`comm`), or `pid N` where the name was not seen.
+    pub process: String,
+    /// The signal's name, such as `SIGSEGV`, or `unknown signal` where the kernel did not say which.
+    pub signal: String,
+}
+
+/// A bounded copy of an output stream: its beginning and its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// What was kept. When `dropped` is not 0, a line in the middle says so.
+    pub kept: Vec<u8>,
+    /// Number of bytes written but not kept.
+    pub dropped: u64,
+}
+
+impl Output {
+    /// The kept bytes as text; invalid UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.kept)
+    }
+
+    /// The last `count` lines that are not blank, in order.
+    #[must_use]
+    pub fn last_lines(&self, count: usize) -> Vec<String> {
+        let text = self.text();
+        let mut lines: Vec<_> =
+            text.lines().rev().filter(|line| !line.trim().is_empty()).take(count).map(str::to_owned).collect();
+        lines.reverse();
+        lines
+    }
+}
+
+/// What became of the app.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppEnd {
+    /// How the main process ended on its own; `None` if it was still running when the trial was over.
+    pub main: Option<Ending>,
+    /// Whether descendants lived on after the main process ended (a daemonised app).
+    pub daemonised: bool,
+    /// The processes that died of a signal, the main process included.
+    pub deaths: Vec<Death>,
+    /// Whether the kernel killed a process of the app for lack of memory.
+    pub out_of_memory: bool,
+    /// Its standard output.
+    pub stdout: Output,
+    /// Its standard error.
+    pub stderr: Output,
+    /// Highest resident set of any of its processes in KiB, 0 where unknown.
+    pub peak_rss_kib: u64,
+    /// User and system time of the app.
+    pub cpu_time: Duration,
+    /// Open files of all its processes when the trial ended; `None` where it could not be counted.
+    pub open_files: Option<u64>,
+}
+
+/// What became of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientEnd {
+    /// How it ended; `None` if it was still running when the trial was over.
+    pub ending: Option<Ending>,
+    /// Its standard output.
+    pub stdout: Output,
+    /// Its standard error.
+    pub stderr: Output,
+}
+
+/// What became of the check script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckEnd {
+    /// How it ended; `None` if it was killed at the deadline.
+    pub ending: Option<Ending>,
+    /// What it printed on either stream.
+    pub output: Output,
+}
+
+/// Where the time of a trial went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// From the request to the app's first instruction: create, start, network namespace.
+    pub setup: Duration,
+    /// From there until the port was listening; `None` without a port, or if it never did.
+    pub ready: Option<Duration>,
+    /// From the app's first instruction to the end of app or client.
+    pub workload: Duration,
+    /// The whole trial, without the removal of its container.
+    pub total: Duration,
+}
+
+/// Why an observation proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The container engine refused or broke something.
+    Engine(String),
+    /// The shim failed, or never said that its filter was installed.
+    Shim(String),
+    /// Client or check script could not be started.
+    Sidecar(String),
+    /// The run was interrupted.
+    Interrupted,
+}
+
+/// Everything an engine saw of one trial.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Set when nothing here counts.
+    pub trouble: Option<Trouble>,
+    /// Whether the trial was ended at its deadline, and which that was.
+    pub deadline: Option<Duration>,
+    /// Whether the port was seen listening; always `true` for workloads that wait for none.
+    pub ready: bool,
+    /// What became of the app.
+    pub app: AppEnd,
+    /// What became of the client; `None` if none was started.
+    pub client: Option<ClientEnd>,
+    /// What became of the check script; `None` if none was started.
+    pub check: Option<CheckEnd>,
+    /// The files the spec asks for that were found, with their first bytes (bounded).
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What the supervisor counted.
+    pub calls: CallLog,
+    /// Where the time went.
+    pub timings: Timings,
+}
