@@ -1,6 +1,7 @@
 //! Loupe finds out, by experiment, which Linux system calls an application really needs.
-#![warn(missing_docs)]
 
+#[cfg(feature = "cli")]
+pub mod engine;
 pub mod filter;
 pub mod shim;
 #[cfg(feature = "cli")]

@@ -1,1 +1,344 @@
-//! stub
+//! Intervention -> one seccomp BPF program.
+//!
+//! Used by the shim, which installs the program right before it executes the app. Pure: it computes instructions and
+//! installs nothing.
+//!
+//! # Why one program, and why it is assembled
+//!
+//! Two programs installed one after the other fail when the first stubs `prctl` or `seccomp`. A filter of seccompiler
+//! has one action for what matches and one for what doesn't, and knows no `SECCOMP_RET_USER_NOTIF`. So each group of
+//! calls is compiled with placeholder actions, and [`assemble`] joins the fragments: this is the only place where
+//! return values are rewritten.
+//!
+//! The program, in the order of its parts (seccomp(2), `linux/seccomp.h`):
+//!
+//! 1. a call of a foreign ABI (other `arch`; on x86_64 also bit 30 of the number, x32) is notified, so that it is seen;
+//! 2. `execve` and `exit_group` whose unused sixth argument is the nonce of this trial pass: that is the shim's
+//!    launch of the app, not the app's doing;
+//! 3. the fragments of the policy; what none of them matches gets the policy's default.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    sock_filter,
+};
+
+use crate::syscalls::{Architecture, Sysno};
+use crate::trial::{Intervention, Treatment, Watch};
+
+/// `SECCOMP_RET_USER_NOTIF` of `linux/seccomp.h`.
+const RETURN_USER_NOTIFICATION: u32 = 0x7fc0_0000;
+/// `SECCOMP_RET_ALLOW`.
+const RETURN_ALLOW: u32 = 0x7fff_0000;
+/// `SECCOMP_RET_ERRNO`; the low 16 bits are the error number, and 0 makes the call return 0.
+const RETURN_ERRNO: u32 = 0x0005_0000;
+/// `SECCOMP_RET_KILL_PROCESS`: what seccompiler returns when the architecture differs.
+const RETURN_KILL_PROCESS: u32 = 0x8000_0000;
+/// Linux's `ENOSYS`, the same on every architecture Loupe knows.
+const ENOSYS: u32 = 38;
+/// Bit that marks a number of the x32 ABI (`__X32_SYSCALL_BIT`).
+const X32_BIT: u32 = 0x4000_0000;
+
+/// Placeholder for "this fragment matches"; `SECCOMP_RET_TRACE` with a number of ours is never a real answer here.
+const MATCH: u32 = 1;
+/// Placeholder for "this fragment does not match, go on with the next".
+const NEXT: u32 = 2;
+
+/// The argument of `execve` and `exit_group` that carries the nonce: the sixth, which neither uses.
+const NONCE_ARGUMENT: u8 = 5;
+
+/// Calls by which a process begins, changes its program, ends, or collects a child.
+///
+/// They are notified in every trial (and continued unless treated), because the death of a worker that its own parent
+/// reaps can be noticed in no other way. They are rare, so it costs nothing that can be measured.
+const LIFECYCLE: [&str; 10] = ["clone", "clone3", "execve", "execveat", "exit", "exit_group", "fork", "vfork", "wait4", "waitid"];
+
+/// Why no program could be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilterError {
+    /// A treated call does not exist on the architecture of the filter.
+    NoSuchCall(Sysno, Architecture),
+    /// seccompiler refused a fragment.
+    Compile(String),
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchCall(call, architecture) => write!(formatter, "`{call}` does not exist on {architecture}"),
+            Self::Compile(message) => write!(formatter, "cannot compile the filter: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for FilterError {}
+
+/// The calls of [`LIFECYCLE`] that `architecture` has.
+#[must_use]
+pub fn lifecycle(architecture: Architecture) -> BTreeSet<Sysno> {
+    let exists = |call: &Sysno| call.number(architecture).is_some();
+    LIFECYCLE.iter().filter_map(|name| Sysno::from_name(name)).filter(exists).collect()
+}
+
+/// Compiles the program of one trial for `architecture`.
+///
+/// `nonce` is a random number that the shim passes as the sixth argument of its own `execve`.
+///
+/// # Errors
+/// When a treated call does not exist on the architecture, or seccompiler refuses a fragment.
+pub fn compile(
+    architecture: Architecture,
+    intervention: &Intervention,
+    watch: Watch,
+    nonce: u64,
+) -> Result<BpfProgram, FilterError> {
+    let mut fragments = vec![Fragment::launch(architecture, nonce)?];
+    let default = match watch {
+        Watch::Everything => RETURN_USER_NOTIFICATION,
+        Watch::Treated => {
+            let mut notified = lifecycle(architecture);
+            notified.extend(intervention.iter().map(|(call, _)| call));
+            fragments.push(Fragment::calls(architecture, notified, RETURN_USER_NOTIFICATION)?);
+            RETURN_ALLOW
+        }
+        Watch::Nothing => {
+            for (treatment, answer) in [(Treatment::Stub, RETURN_ERRNO | ENOSYS), (Treatment::Fake, RETURN_ERRNO)] {
+                fragments.push(Fragment::calls(architecture, intervention.treated(treatment), answer)?);
+            }
+            let notified = lifecycle(architecture).into_iter().filter(|call| intervention.get(*call).is_none());
+            fragments.push(Fragment::calls(architecture, notified, RETURN_USER_NOTIFICATION)?);
+            RETURN_ALLOW
+        }
+    };
+    Ok(assemble(architecture, fragments, default))
+}
+
+/// Some calls with the value the filter returns for them.
+struct Fragment {
+    program: BpfProgram,
+    answer: u32,
+}
+
+impl Fragment {
+    fn new(architecture: Architecture, rules: BTreeMap<i64, Vec<SeccompRule>>, answer: u32) -> Result<Self, FilterError> {
+        let target = match architecture {
+            Architecture::X86_64 => TargetArch::x86_64,
+            Architecture::Aarch64 => TargetArch::aarch64,
+        };
+        let program = SeccompFilter::new(rules, SeccompAction::Trace(NEXT), SeccompAction::Trace(MATCH), target)
+            .and_then(BpfProgram::try_from)
+            .map_err(|error| FilterError::Compile(error.to_string()))?;
+        Ok(Self { program, answer })
+    }
+
+    fn calls(architecture: Architecture, calls: impl IntoIterator<Item = Sysno>, answer: u32) -> Result<Self, FilterError> {
+        let rules = calls.into_iter().map(|call| Ok((number(architecture, call)?, Vec::new()))).collect::<Result<_, _>>()?;
+        Self::new(architecture, rules, answer)
+    }
+
+    fn launch(architecture: Architecture, nonce: u64) -> Result<Self, FilterError> {
+        let compile_error = |error: seccompiler::BackendError| FilterError::Compile(error.to_string());
+        let mut rules = BTreeMap::new();
+        for name in ["execve", "exit_group"] {
+            let condition =
+                SeccompCondition::new(NONCE_ARGUMENT, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, nonce).map_err(compile_error)?;
+            let rule = SeccompRule::new(vec![condition]).map_err(compile_error)?;
+            let call = Sysno::from_name(name).expect("invariant: the table has execve and exit_group");
+            rules.insert(number(architecture, call)?, vec![rule]);
+        }
+        Self::new(architecture, rules, RETURN_ALLOW)
+    }
+}
+
+fn number(architecture: Architecture, call: Sysno) -> Result<i64, FilterError> {
+    call.number(architecture).map(i64::from).ok_or(FilterError::NoSuchCall(call, architecture))
+}
+
+/// Joins the fragments behind the check for foreign calls; what no fragment matches gets `default`.
+///
+/// In a fragment, `MATCH` becomes its answer, seccompiler's answer to another architecture becomes a notification, and
+/// `NEXT`, a return, becomes a jump of the same length to the end of the fragment, where the next one begins.
+fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: u32) -> BpfProgram {
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
+    let match_placeholder = u32::from(SeccompAction::Trace(MATCH));
+    let next_placeholder = u32::from(SeccompAction::Trace(NEXT));
+
+    let mut program = BpfProgram::new();
+    if architecture == Architecture::X86_64 {
+        program.extend(foreign_number_check());
+    }
+    for Fragment { program: fragment, answer } in fragments {
+        let length = fragment.len();
+        program.extend(fragment.into_iter().enumerate().map(|(index, instruction)| match instruction {
+            sock_filter { code: RETURN, k, .. } if k == match_placeholder => sock_filter { k: answer, ..instruction },
+            sock_filter { code: RETURN, k: RETURN_KILL_PROCESS, .. } => {
+                sock_filter { k: RETURN_USER_NOTIFICATION, ..instruction }
+            }
+            sock_filter { code: RETURN, k, .. } if k == next_placeholder => {
+                let distance = u32::try_from(length - index - 1).expect("invariant: a program has at most 4096 instructions");
+                sock_filter { code: JUMP, jt: 0, jf: 0, k: distance }
+            }
+            other => other,
+        }));
+    }
+    program.push(sock_filter { code: RETURN, jt: 0, jf: 0, k: default });
+    program
+}
+
+/// Notifies every x32 call: they come with the native `arch`, so seccompiler's check does not see them.
+fn foreign_number_check() -> [sock_filter; 3] {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const JUMP_IF_GREATER_OR_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    // The number is at offset 0 of `struct seccomp_data`. The call -1, which seccomp(2) says a tracer may use to skip a
+    // call, is above the bit as well, and no call of any ABI.
+    [
+        sock_filter { code: LOAD, jt: 0, jf: 0, k: 0 },
+        sock_filter { code: JUMP_IF_GREATER_OR_EQUAL, jt: 0, jf: 1, k: X32_BIT },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: RETURN_USER_NOTIFICATION },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NONCE: u64 = 0x0123_4567_89ab_cdef;
+    const NATIVE_X86_64: u32 = 0xc000_003e;
+    const I386: u32 = 0x4000_0003;
+    const ERRNO_ENOSYS: u32 = RETURN_ERRNO | ENOSYS;
+
+    fn call(name: &str) -> Sysno {
+        name.parse().unwrap()
+    }
+
+    fn number_of(name: &str) -> u32 {
+        call(name).number(Architecture::X86_64).unwrap()
+    }
+
+    /// Interprets the program as the kernel would (`Documentation/networking/filter.rst`), for the instructions used here.
+    fn run(program: &[sock_filter], arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
+        let mut data = Vec::new();
+        data.extend(number.to_le_bytes());
+        data.extend(arch.to_le_bytes());
+        data.extend(0u64.to_le_bytes());
+        arguments.iter().for_each(|argument| data.extend(argument.to_le_bytes()));
+        let (mut accumulator, mut at) = (0u32, 0usize);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            at += 1;
+            let branch = |taken: bool| usize::from(if taken { jt } else { jf });
+            match u32::from(code) {
+                0x20 => accumulator = u32::from_le_bytes(data[k as usize..k as usize + 4].try_into().unwrap()),
+                0x05 => at += k as usize,
+                0x15 => at += branch(accumulator == k),
+                0x25 => at += branch(accumulator > k),
+                0x35 => at += branch(accumulator >= k),
+                0x54 => accumulator &= k,
+                0x06 => return k,
+                other => panic!("instruction {other:#x} is not interpreted"),
+            }
+        }
+    }
+
+    fn program(intervention: &str, watch: Watch) -> BpfProgram {
+        compile(Architecture::X86_64, &intervention.parse().unwrap(), watch, NONCE).unwrap()
+    }
+
+    #[test]
+    fn treated_calls_are_notified_and_others_allowed() {
+        let program = program("stub=openat;fake=write,clone3", Watch::Treated);
+        for name in ["openat", "write", "clone3", "wait4", "exit_group"] {
+            assert_eq!(run(&program, NATIVE_X86_64, number_of(name), [0; 6]), RETURN_USER_NOTIFICATION, "{name}");
+        }
+        for name in ["read", "close", "futex", "seccomp", "prctl"] {
+            assert_eq!(run(&program, NATIVE_X86_64, number_of(name), [0; 6]), RETURN_ALLOW, "{name}");
+        }
+    }
+
+    #[test]
+    fn uncounted_treatments_are_answered_by_the_filter() {
+        let program = program("stub=openat,execve;fake=write", Watch::Nothing);
+        assert_eq!(run(&program, NATIVE_X86_64, number_of("openat"), [0; 6]), ERRNO_ENOSYS);
+        assert_eq!(run(&program, NATIVE_X86_64, number_of("execve"), [0; 6]), ERRNO_ENOSYS);
+        assert_eq!(run(&program, NATIVE_X86_64, number_of("write"), [0; 6]), RETURN_ERRNO);
+        assert_eq!(run(&program, NATIVE_X86_64, number_of("wait4"), [0; 6]), RETURN_USER_NOTIFICATION);
+        assert_eq!(run(&program, NATIVE_X86_64, number_of("read"), [0; 6]), RETURN_ALLOW);
+    }
+
+    #[test]
+    fn only_the_launch_with_the_nonce_passes_a_treated_execve() {
+        for watch in [Watch::Everything, Watch::Treated, Watch::Nothing] {
+            let program = program("stub=execve,exit_group", watch);
+            for name in ["execve", "exit_group"] {
+                assert_eq!(run(&program, NATIVE_X86_64, number_of(name), [1, 2, 3, 4, 5, NONCE]), RETURN_ALLOW);
+                for nearly in [NONCE ^ 1, NONCE ^ (1 << 63), 0] {
+                    assert_ne!(run(&program, NATIVE_X86_64, number_of(name), [0, 0, 0, 0, 0, nearly]), RETURN_ALLOW);
+                }
+            }
+            assert_ne!(run(&program, NATIVE_X86_64, number_of("execveat"), [0, 0, 0, 0, 0, NONCE]), RETURN_ALLOW);
+        }
+    }
+
+    #[test]
+    fn foreign_calls_are_notified_whatever_is_treated() {
+        for watch in [Watch::Everything, Watch::Treated, Watch::Nothing] {
+            let program = program("stub=read", watch);
+            assert_eq!(run(&program, I386, 20, [0; 6]), RETURN_USER_NOTIFICATION);
+            // execve's number on i386 is exit_group's neighbourhood elsewhere: the nonce must not help there.
+            assert_eq!(run(&program, I386, number_of("execve"), [0, 0, 0, 0, 0, NONCE]), RETURN_USER_NOTIFICATION);
+            assert_eq!(run(&program, NATIVE_X86_64, X32_BIT | number_of("read"), [0; 6]), RETURN_USER_NOTIFICATION);
+        }
+    }
+
+    #[test]
+    fn a_call_of_another_architecture_is_refused() {
+        let intervention = "stub=open".parse().unwrap();
+        let error = compile(Architecture::Aarch64, &intervention, Watch::Treated, NONCE).unwrap_err();
+        assert_eq!(error.to_string(), "`open` does not exist on aarch64");
+    }
+
+    #[test]
+    fn everything_at_once_fits_into_one_program() {
+        for treatment in Treatment::ALL {
+            let all = Sysno::all().filter(|call| call.number(Architecture::X86_64).is_some());
+            let intervention = all.map(|call| (call, treatment)).collect();
+            for watch in [Watch::Treated, Watch::Nothing] {
+                let program = compile(Architecture::X86_64, &intervention, watch, NONCE).unwrap();
+                assert!(program.len() < 4096, "{}", program.len());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_call_gets_exactly_its_treatment(choice in proptest::collection::vec(0..3u8, 400)) {
+            let calls: Vec<_> = Sysno::all().filter(|call| call.number(Architecture::X86_64).is_some()).collect();
+            let treatment_of = |index: usize| match choice[index % choice.len()] {
+                0 => None,
+                1 => Some(Treatment::Stub),
+                _ => Some(Treatment::Fake),
+            };
+            let intervention: Intervention =
+                calls.iter().enumerate().filter_map(|(index, call)| Some((*call, treatment_of(index)?))).collect();
+            let counted = compile(Architecture::X86_64, &intervention, Watch::Treated, NONCE).unwrap();
+            let answered = compile(Architecture::X86_64, &intervention, Watch::Nothing, NONCE).unwrap();
+            let always = lifecycle(Architecture::X86_64);
+            for (index, call) in calls.iter().enumerate() {
+                let number = call.number(Architecture::X86_64).unwrap();
+                let untreated = if always.contains(call) { RETURN_USER_NOTIFICATION } else { RETURN_ALLOW };
+                let (notified, answer) = match treatment_of(index) {
+                    None => (untreated, untreated),
+                    Some(Treatment::Stub) => (RETURN_USER_NOTIFICATION, ERRNO_ENOSYS),
+                    Some(Treatment::Fake) => (RETURN_USER_NOTIFICATION, RETURN_ERRNO),
+                };
+                prop_assert_eq!(run(&counted, NATIVE_X86_64, number, [0; 6]), notified);
+                prop_assert_eq!(run(&answered, NATIVE_X86_64, number, [0; 6]), answer);
+            }
+        }
+    }
+}

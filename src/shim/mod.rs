@@ -1,4 +1,96 @@
-//! stub
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The shim: the tiny supervisor that Loupe puts in front of the app, and the init of the sidecar.
+//!
+//! Built a second time, statically and without the `cli` feature, as `loupe-shim` and embedded in `loupe` (see `build.rs`).
+//! It runs in the container, takes commands from its standard input and answers on its standard output, both in the
+//! frames of [`crate::trial::wire`]. It decides nothing: it installs the filter it is told to, counts, and reports.
+//!
+//! - `loupe-shim supervise` is the init of an app's container: it launches the app under its filter (`launch`), answers
+//!   notified calls (`notify`), watches processes die (`processes`), keeps a bounded copy of the output (`output`).
+//! - `loupe-shim sidecar` is the init of a job slot's sidecar: it makes network namespaces and runs clients and check
+//!   scripts in them (`sidecar`).
+//!
+//! When its standard input ends, its host is gone, and it ends with everything below it.
+
+mod control;
+mod launch;
+mod notify;
+mod output;
+mod processes;
+mod sidecar;
+mod supervise;
+mod sys;
+mod user;
+
+use std::process::ExitCode;
+
+use control::Control;
+
+use crate::trial::wire::Event;
+
+/// Where the shim lies in every container.
+pub const PATH: &str = "/loupe/loupe-shim";
+/// Where the temporary files of a job lie in the sidecar.
+pub const TRIAL_DIRECTORY: &str = "/trial";
+/// The directories of a sidecar that are writable, and empty for every job.
+pub const TEMPORARY_DIRECTORIES: [&str; 5] = ["/tmp", "/run", "/var/tmp", "/dev/shm", TRIAL_DIRECTORY];
+
+/// The program `loupe-shim`: its first argument says what it is to be.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mode = std::env::args().nth(1).unwrap_or_default();
+    let run: fn(&mut Control) -> Result<(), ShimError> = match mode.as_str() {
+        "supervise" => supervise::run,
+        "sidecar" => sidecar::run,
+        _ => {
+            let usage = "usage: loupe-shim supervise|sidecar\nThis program is started by loupe, inside a container.\n";
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), usage.as_bytes());
+            return ExitCode::from(2);
+        }
+    };
+    // A supervisor ends its app by killing every process it can see: outside a pid namespace of its own that is all of them.
+    if std::process::id() != 1 {
+        let message = "loupe-shim: not the init of a container, refusing to run\n";
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes());
+        return ExitCode::from(2);
+    }
+    let mut control = match Control::take_over() {
+        Ok(control) => control,
+        Err(_) => return ExitCode::from(3),
+    };
+    control.report_panics();
+    match run(&mut control) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ShimError::HostGone) => ExitCode::from(4),
+        Err(ShimError::Failed { what, source }) => {
+            let message = source.map_or_else(|| what.clone(), |source| format!("{what}: {source}"));
+            let _ = control.send(&Event::Trouble { message });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a shim ended before its work was done.
+#[derive(Debug)]
+enum ShimError {
+    /// Nobody is there any more to be told anything.
+    HostGone,
+    /// Something the shim needs did not work.
+    Failed { what: String, source: Option<std::io::Error> },
+}
+
+impl ShimError {
+    fn new(what: impl Into<String>) -> Self {
+        Self::Failed { what: what.into(), source: None }
+    }
+}
+
+/// Says what was being done when a system call failed.
+trait Context<T> {
+    fn context(self, what: &str) -> Result<T, ShimError>;
+}
+
+impl<T, E: Into<std::io::Error>> Context<T> for Result<T, E> {
+    fn context(self, what: &str) -> Result<T, ShimError> {
+        self.map_err(|error| ShimError::Failed { what: what.to_owned(), source: Some(error.into()) })
+    }
 }

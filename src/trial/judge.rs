@@ -26,6 +26,9 @@ pub fn judge(workload: &Workload, kind: Kind, port: Option<u16>, observation: &O
 fn failure(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Observation) -> Option<FailCause> {
     let app = &observation.app;
     let success = &workload.success;
+    if let Some(message) = &observation.not_started {
+        return Some(FailCause::NotStarted { message: message.clone() });
+    }
     if app.out_of_memory {
         return Some(FailCause::OutOfMemory { limit: workload.limits.memory });
     }

@@ -7,7 +7,6 @@
 mod calls;
 #[cfg(feature = "cli")]
 mod judge;
-#[cfg(feature = "cli")]
 mod observation;
 #[cfg(feature = "cli")]
 mod outcome;
@@ -20,7 +19,6 @@ use std::str::FromStr;
 pub use calls::{CallLog, CallStatistics, ForeignCall, SAMPLES_PER_CALL};
 #[cfg(feature = "cli")]
 pub use judge::judge;
-#[cfg(feature = "cli")]
 pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Observation, Output, Timings, Trouble};
 #[cfg(feature = "cli")]
 pub use outcome::{FailCause, InconclusiveCause, Outcome};

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::CallLog;
 
 /// How a process ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Ending {
     /// It exited with this code.
     Exited(i32),
@@ -18,7 +16,8 @@ pub enum Ending {
 }
 
 /// A process of the app that died of a signal which Loupe did not send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
 pub struct Death {
     /// Its name (`comm`), or `pid N` where the name was not seen.
     pub process: String,
@@ -127,6 +126,9 @@ pub enum Trouble {
 pub struct Observation {
     /// Set when nothing here counts.
     pub trouble: Option<Trouble>,
+    /// Set if the app's program could not be executed at all, with what the kernel said. Engines set it for baselines only: in
+    /// a trial with treatments the launch is not subject to them, so there it is trouble.
+    pub not_started: Option<String>,
     /// Whether the trial was ended at its deadline, and which that was.
     pub deadline: Option<Duration>,
     /// Whether the port was seen listening; always `true` for workloads that wait for none.

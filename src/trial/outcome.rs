@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum FailCause {
+    /// The app's program could not be executed.
+    NotStarted {
+        /// What the kernel said.
+        message: String,
+    },
     /// The app itself ended with another exit code than the spec asks for.
     ExitCode {
         /// What it ended with.
@@ -87,6 +92,7 @@ pub enum FailCause {
 impl fmt::Display for FailCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotStarted { message } => write!(formatter, "not started: {message}"),
             Self::ExitCode { code, expected } => write!(formatter, "exit code {code}, expected {expected}"),
             Self::Died { process, signal } => write!(formatter, "process `{process}` died of {signal}"),
             Self::ExitedEarly { code } => write!(formatter, "server exited early with code {code}"),

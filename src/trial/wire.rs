@@ -1,1 +1,678 @@
-//! wire
+//! How host and shim speak to each other: frames over the attached standard streams of a container.
+//!
+//! A frame is one line of text and a body: a kind, `key=value` fields (percent-encoded), `#` and the body's length in
+//! bytes, a line feed, the body. A body may hold frames itself, which is how lists travel.
+//!
+//! Pure. The shim is built without procedural macros (see `build.rs`), hence a format of our own and no serde. Both
+//! sides come from the same build (the shim is embedded in `loupe`), so the format needs no versions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Output, Watch};
+
+/// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
+const HEADER_LIMIT: usize = 64 * 1024;
+/// Longest accepted body in bytes.
+const BODY_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Bytes that are not a frame, or a frame that is not what was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WireError(String);
+
+impl WireError {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "bad frame: {}", self.0)
+    }
+}
+
+impl std::error::Error for WireError {}
+
+/// One frame before its kind is interpreted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Frame {
+    kind: String,
+    fields: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Frame {
+    fn new(kind: &str) -> Self {
+        Self { kind: kind.to_owned(), ..Self::default() }
+    }
+
+    fn field(mut self, key: &str, value: impl ToString) -> Self {
+        self.fields.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self
+    }
+
+    fn children(self, children: impl IntoIterator<Item = Self>) -> Self {
+        let mut body = Vec::new();
+        children.into_iter().for_each(|child| child.encode_into(&mut body));
+        self.body(body)
+    }
+
+    fn text(&self, key: &str) -> Result<&str, WireError> {
+        let missing = || WireError::new(format!("`{}` has no `{key}`", self.kind));
+        self.fields.get(key).map(String::as_str).ok_or_else(missing)
+    }
+
+    fn optional<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, WireError> {
+        if self.fields.contains_key(key) { self.parse(key).map(Some) } else { Ok(None) }
+    }
+
+    fn parse<T: std::str::FromStr>(&self, key: &str) -> Result<T, WireError> {
+        let text = self.text(key)?;
+        text.parse().map_err(|_| WireError::new(format!("`{}` has the unusable {key} `{text}`", self.kind)))
+    }
+
+    fn frames(&self) -> Result<Vec<Self>, WireError> {
+        let mut decoder = Decoder::default();
+        decoder.push(&self.body);
+        let mut frames = Vec::new();
+        while let Some(frame) = decoder.next_frame()? {
+            frames.push(frame);
+        }
+        if decoder.is_empty() { Ok(frames) } else { Err(WireError::new(format!("`{}` ends in the middle", self.kind))) }
+    }
+
+    fn body_text(&self) -> Result<String, WireError> {
+        String::from_utf8(self.body.clone()).map_err(|_| WireError::new(format!("`{}` is not UTF-8", self.kind)))
+    }
+
+    fn unexpected(&self) -> WireError {
+        WireError::new(format!("unexpected `{}`", self.kind))
+    }
+
+    /// Appends the frame's bytes to `bytes`.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
+        let mut header = self.kind.clone();
+        for (key, value) in &self.fields {
+            let _ = write!(header, " {key}={}", Encoded(value));
+        }
+        let _ = writeln!(header, " #{}", self.body.len());
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(&self.body);
+    }
+
+    /// The frame's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    fn decode_header(line: &str) -> Result<(Self, usize), WireError> {
+        let bad = || WireError::new(format!("header `{}`", line.chars().take(200).collect::<String>()));
+        let (head, length) = line.rsplit_once(" #").ok_or_else(bad)?;
+        let mut words = head.split(' ');
+        let mut frame = Self::new(words.next().filter(|kind| !kind.is_empty()).ok_or_else(bad)?);
+        for word in words {
+            let (key, value) = word.split_once('=').ok_or_else(bad)?;
+            frame.fields.insert(key.to_owned(), decode_value(value).ok_or_else(bad)?);
+        }
+        let length = length.parse().ok().filter(|length| *length <= BODY_LIMIT).ok_or_else(bad)?;
+        Ok((frame, length))
+    }
+}
+
+/// A field value with everything but plain ASCII letters, digits and a few marks percent-encoded.
+struct Encoded<'a>(&'a str);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            if byte.is_ascii_alphanumeric() || b"_-.,;:/|=".contains(&byte) {
+                formatter.write_char(char::from(byte))?;
+            } else {
+                write!(formatter, "%{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decode_value(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Cuts a stream of bytes into frames, however the bytes arrive.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    buffer: Vec<u8>,
+    taken: usize,
+}
+
+impl Decoder {
+    /// Adds bytes that arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.taken > 0 {
+            self.buffer.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Whether every byte has been taken as part of a frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.taken == self.buffer.len()
+    }
+
+    /// The next whole frame, or `None` until more bytes arrive.
+    ///
+    /// # Errors
+    /// When the bytes are no frame; the stream is then useless.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, WireError> {
+        let rest = &self.buffer[self.taken..];
+        let Some(end) = rest.iter().take(HEADER_LIMIT).position(|byte| *byte == b'\n') else {
+            if rest.len() >= HEADER_LIMIT {
+                return Err(WireError::new("header without end"));
+            }
+            return Ok(None);
+        };
+        let line = std::str::from_utf8(&rest[..end]).map_err(|_| WireError::new("header is not UTF-8"))?;
+        let (frame, length) = Frame::decode_header(line)?;
+        let Some(body) = rest.get(end + 1..end + 1 + length) else { return Ok(None) };
+        let frame = frame.body(body.to_vec());
+        self.taken += end + 1 + length;
+        Ok(Some(frame))
+    }
+}
+
+/// What the app's supervisor has to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The command line; never empty. Looked up in `PATH` if it has no slash.
+    pub command: Vec<String>,
+    /// What is treated.
+    pub intervention: Intervention,
+    /// What is notified.
+    pub watch: Watch,
+    /// Bytes kept of each output stream.
+    pub output_limit: usize,
+}
+
+/// A helper process (client or check script) for the sidecar to run, each in namespaces and temporary file systems of
+/// its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Job {
+    /// The command line; empty to wait for the port and nothing else.
+    pub command: Vec<String>,
+    /// The TCP port that has to be in state LISTEN before the command is started.
+    pub port: Option<u16>,
+    /// The image's `USER` (`name`, `uid`, `name:group` …); empty for root.
+    pub user: String,
+    /// Bytes kept of each output stream.
+    pub output_limit: usize,
+    /// Files to be written first, below a temporary `/trial`.
+    pub files: Vec<JobFile>,
+}
+
+/// A file that a job finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFile {
+    /// Its path relative to `/trial`.
+    pub path: String,
+    /// Whether it can be executed.
+    pub executable: bool,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// What the host says to a shim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// To a supervisor: install the filter, start the app.
+    Launch(Launch),
+    /// To a supervisor: the trial is over; take stock, kill the app, report.
+    Finish,
+    /// To a sidecar: make a network namespace that never existed before and live in it.
+    Network,
+    /// To a sidecar: run this in the current network namespace.
+    Run(Job),
+    /// To a sidecar: kill the running job.
+    Cancel,
+}
+
+impl Command {
+    /// The command as a frame.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        match self {
+            Self::Launch(launch) => Frame::new("launch")
+                .field("intervention", &launch.intervention)
+                .field("watch", launch.watch.name())
+                .field("output-limit", launch.output_limit)
+                .children(arguments(&launch.command)),
+            Self::Finish => Frame::new("finish"),
+            Self::Network => Frame::new("network"),
+            Self::Run(job) => {
+                let mut frame = Frame::new("run").field("user", &job.user).field("output-limit", job.output_limit);
+                if let Some(port) = job.port {
+                    frame = frame.field("port", port);
+                }
+                let files = job.files.iter().map(|file| {
+                    Frame::new("file").field("path", &file.path).field("executable", file.executable).body(file.content.clone())
+                });
+                frame.children(arguments(&job.command).chain(files))
+            }
+            Self::Cancel => Frame::new("cancel"),
+        }
+    }
+
+    /// Reads a frame as a command.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_frame(frame: &Frame) -> Result<Self, WireError> {
+        Ok(match frame.kind.as_str() {
+            "launch" => Self::Launch(Launch {
+                command: command_line(&frame.frames()?)?,
+                intervention: frame.parse("intervention")?,
+                watch: watch(frame)?,
+                output_limit: frame.parse("output-limit")?,
+            }),
+            "finish" => Self::Finish,
+            "network" => Self::Network,
+            "run" => {
+                let children = frame.frames()?;
+                let files = children.iter().filter(|child| child.kind == "file").map(|child| {
+                    Ok(JobFile {
+                        path: child.text("path")?.to_owned(),
+                        executable: child.parse("executable")?,
+                        content: child.body.clone(),
+                    })
+                });
+                Self::Run(Job {
+                    files: files.collect::<Result<_, WireError>>()?,
+                    command: command_line(&children)?,
+                    port: frame.optional("port")?,
+                    user: frame.text("user")?.to_owned(),
+                    output_limit: frame.parse("output-limit")?,
+                })
+            }
+            "cancel" => Self::Cancel,
+            _ => return Err(frame.unexpected()),
+        })
+    }
+}
+
+fn arguments(command: &[String]) -> impl Iterator<Item = Frame> + '_ {
+    command.iter().map(|argument| Frame::new("argument").body(argument.clone().into_bytes()))
+}
+
+fn command_line(frames: &[Frame]) -> Result<Vec<String>, WireError> {
+    frames.iter().filter(|frame| frame.kind == "argument").map(Frame::body_text).collect()
+}
+
+fn watch(frame: &Frame) -> Result<Watch, WireError> {
+    let name = frame.text("watch")?;
+    [Watch::Everything, Watch::Treated, Watch::Nothing]
+        .into_iter()
+        .find(|candidate| candidate.name() == name)
+        .ok_or_else(|| WireError::new(format!("watch `{name}`")))
+}
+
+/// What a sidecar says when a job is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobEnd {
+    /// How the command ended; `None` if it was cancelled, or if there was none.
+    pub ending: Option<Ending>,
+    /// Its standard output.
+    pub stdout: Output,
+    /// Its standard error.
+    pub stderr: Output,
+}
+
+/// What a supervisor says when its app is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppReport {
+    /// What became of the app.
+    pub end: AppEnd,
+    /// What was counted.
+    pub calls: CallLog,
+}
+
+/// What a shim says to the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The shim runs and waits for commands.
+    Hello,
+    /// The filter is installed and the app's program is running under it.
+    Installed,
+    /// The app's main process ended, as no descendant of it is left or as a daemonised app goes on.
+    MainEnded {
+        /// How it ended.
+        ending: Ending,
+        /// Whether descendants live on.
+        daemonised: bool,
+    },
+    /// The app is over; the last word of a supervisor.
+    Report(Box<AppReport>),
+    /// The new network namespace is there.
+    NetworkReady,
+    /// The job's port is listening.
+    Listening,
+    /// The job is over.
+    JobEnded(JobEnd),
+    /// The command could not be started: it does not exist, or cannot be executed.
+    NotStarted {
+        /// What the kernel said.
+        message: String,
+    },
+    /// The shim itself failed; nothing it said counts.
+    Trouble {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+impl Event {
+    /// The event as a frame.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        match self {
+            Self::Hello => Frame::new("hello"),
+            Self::Installed => Frame::new("installed"),
+            Self::MainEnded { ending, daemonised } => {
+                with_ending(Frame::new("main-ended"), Some(ending)).field("daemonised", daemonised)
+            }
+            Self::Report(report) => report_frame(report),
+            Self::NetworkReady => Frame::new("network-ready"),
+            Self::Listening => Frame::new("listening"),
+            Self::JobEnded(end) => with_ending(Frame::new("job-ended"), end.ending.as_ref())
+                .children([output_frame("stdout", &end.stdout), output_frame("stderr", &end.stderr)]),
+            Self::NotStarted { message } => Frame::new("not-started").field("message", message),
+            Self::Trouble { message } => Frame::new("trouble").field("message", message),
+        }
+    }
+
+    /// Reads a frame as an event.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_frame(frame: &Frame) -> Result<Self, WireError> {
+        let message = || frame.text("message").map(str::to_owned);
+        Ok(match frame.kind.as_str() {
+            "hello" => Self::Hello,
+            "installed" => Self::Installed,
+            "main-ended" => Self::MainEnded {
+                ending: ending(frame)?.ok_or_else(|| WireError::new("`main-ended` without an ending"))?,
+                daemonised: frame.parse("daemonised")?,
+            },
+            "report" => Self::Report(Box::new(report(frame)?)),
+            "network-ready" => Self::NetworkReady,
+            "listening" => Self::Listening,
+            "job-ended" => {
+                let mut end = JobEnd { ending: ending(frame)?, ..JobEnd::default() };
+                for child in frame.frames()? {
+                    read_output(&child, &mut end.stdout, &mut end.stderr)?;
+                }
+                Self::JobEnded(end)
+            }
+            "not-started" => Self::NotStarted { message: message()? },
+            "trouble" => Self::Trouble { message: message()? },
+            _ => return Err(frame.unexpected()),
+        })
+    }
+}
+
+fn with_ending(frame: Frame, ending: Option<&Ending>) -> Frame {
+    match ending {
+        Some(Ending::Exited(code)) => frame.field("exited", code),
+        Some(Ending::Signaled(signal)) => frame.field("signaled", signal),
+        None => frame,
+    }
+}
+
+fn ending(frame: &Frame) -> Result<Option<Ending>, WireError> {
+    Ok(match (frame.optional("exited")?, frame.optional("signaled")?) {
+        (Some(code), None) => Some(Ending::Exited(code)),
+        (None, Some(signal)) => Some(Ending::Signaled(signal)),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(WireError::new(format!("`{}` ended twice", frame.kind))),
+    })
+}
+
+fn output_frame(stream: &str, output: &Output) -> Frame {
+    Frame::new("output").field("stream", stream).field("dropped", output.dropped).body(output.kept.clone())
+}
+
+fn read_output(frame: &Frame, stdout: &mut Output, stderr: &mut Output) -> Result<(), WireError> {
+    let output = Output { kept: frame.body.clone(), dropped: frame.parse("dropped")? };
+    match frame.text("stream")? {
+        "stdout" => *stdout = output,
+        "stderr" => *stderr = output,
+        other => return Err(WireError::new(format!("stream `{other}`"))),
+    }
+    Ok(())
+}
+
+fn report_frame(report: &AppReport) -> Frame {
+    let AppReport { end, calls } = report;
+    let mut frame = with_ending(Frame::new("report"), end.main.as_ref())
+        .field("daemonised", end.daemonised)
+        .field("peak-rss-kib", end.peak_rss_kib)
+        .field("cpu-microseconds", end.cpu_time.as_micros());
+    if let Some(open_files) = end.open_files {
+        frame = frame.field("open-files", open_files);
+    }
+    let mut children = vec![output_frame("stdout", &end.stdout), output_frame("stderr", &end.stderr)];
+    for death in &end.deaths {
+        children.push(Frame::new("death").field("process", &death.process).field("signal", &death.signal));
+    }
+    for (call, statistics) in &calls.calls {
+        let processes =
+            statistics.processes.iter().map(|(name, count)| Frame::new("process").field("name", name).field("count", count));
+        let samples = statistics.samples.iter().map(|sample| {
+            let words: Vec<_> = sample.iter().map(|argument| format!("{argument:x}")).collect();
+            Frame::new("sample").field("arguments", words.join(","))
+        });
+        children.push(Frame::new("call").field("name", call).field("count", statistics.count).children(processes.chain(samples)));
+    }
+    for (number, count) in &calls.unknown {
+        children.push(Frame::new("unknown").field("number", number).field("count", count));
+    }
+    for (call, count) in &calls.foreign {
+        let frame = Frame::new("foreign").field("architecture", call.architecture).field("number", call.number);
+        children.push(frame.field("count", count));
+    }
+    frame.children(children)
+}
+
+fn report(frame: &Frame) -> Result<AppReport, WireError> {
+    let mut end = AppEnd {
+        main: ending(frame)?,
+        daemonised: frame.parse("daemonised")?,
+        peak_rss_kib: frame.parse("peak-rss-kib")?,
+        cpu_time: Duration::from_micros(frame.parse("cpu-microseconds")?),
+        open_files: frame.optional("open-files")?,
+        ..AppEnd::default()
+    };
+    let mut calls = CallLog::default();
+    for child in frame.frames()? {
+        match child.kind.as_str() {
+            "output" => read_output(&child, &mut end.stdout, &mut end.stderr)?,
+            "death" => {
+                end.deaths.push(Death { process: child.text("process")?.to_owned(), signal: child.text("signal")?.to_owned() })
+            }
+            "call" => {
+                calls.calls.insert(child.parse("name")?, call_statistics(&child)?);
+            }
+            "unknown" => {
+                calls.unknown.insert(child.parse("number")?, child.parse("count")?);
+            }
+            "foreign" => {
+                let call = ForeignCall { architecture: child.parse("architecture")?, number: child.parse("number")? };
+                calls.foreign.insert(call, child.parse("count")?);
+            }
+            _ => return Err(child.unexpected()),
+        }
+    }
+    Ok(AppReport { end, calls })
+}
+
+fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
+    let mut statistics = CallStatistics { count: frame.parse("count")?, ..CallStatistics::default() };
+    for child in frame.frames()? {
+        match child.kind.as_str() {
+            "process" => {
+                statistics.processes.insert(child.text("name")?.to_owned(), child.parse("count")?);
+            }
+            "sample" => {
+                let text = child.text("arguments")?;
+                let bad = || WireError::new(format!("arguments `{text}`"));
+                let words: Result<Vec<_>, _> = text.split(',').map(|word| u64::from_str_radix(word, 16)).collect();
+                statistics.samples.push(words.ok().and_then(|words| words.try_into().ok()).ok_or_else(bad)?);
+            }
+            _ => return Err(child.unexpected()),
+        }
+    }
+    Ok(statistics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syscalls::Sysno;
+    use crate::trial::Treatment;
+    use proptest::prelude::*;
+
+    fn decode(bytes: &[u8]) -> Vec<Frame> {
+        let mut decoder = Decoder::default();
+        decoder.push(bytes);
+        let mut frames = Vec::new();
+        while let Some(frame) = decoder.next_frame().unwrap() {
+            frames.push(frame);
+        }
+        assert!(decoder.is_empty());
+        frames
+    }
+
+    fn sample_report() -> AppReport {
+        let statistics = CallStatistics {
+            count: 7,
+            processes: BTreeMap::from([("redis server".to_owned(), 5), ("bio=close".to_owned(), 2)]),
+            samples: vec![[0, 1, u64::MAX, 3, 4, 5]],
+        };
+        AppReport {
+            end: AppEnd {
+                main: Some(Ending::Signaled("SIGSEGV".to_owned())),
+                daemonised: true,
+                deaths: vec![Death { process: "a b\nc%".to_owned(), signal: "SIGSEGV".to_owned() }],
+                out_of_memory: false,
+                stdout: Output { kept: b"one\n#2\0\xff".to_vec(), dropped: 3 },
+                stderr: Output::default(),
+                peak_rss_kib: 4096,
+                cpu_time: Duration::from_micros(1_234_567),
+                open_files: Some(8),
+            },
+            calls: CallLog {
+                calls: BTreeMap::from([(Sysno::from_name("openat").unwrap(), statistics)]),
+                unknown: BTreeMap::from([(999, 1)]),
+                foreign: BTreeMap::from([(ForeignCall { architecture: 0x4000_0003, number: 20 }, 2)]),
+            },
+        }
+    }
+
+    #[test]
+    fn every_command_round_trips() {
+        let launch = Launch {
+            command: vec!["/bin/app".into(), String::new(), "a b\n".into()],
+            intervention: Intervention::single("clone3".parse().unwrap(), Treatment::Fake),
+            watch: Watch::Everything,
+            output_limit: 1000,
+        };
+        let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };
+        let job = Job { command: vec!["wrk".into()], port: Some(80), user: "a:b".into(), output_limit: 5, files: vec![file] };
+        let commands = [Command::Launch(launch), Command::Finish, Command::Network, Command::Run(job), Command::Cancel];
+        for command in commands {
+            let frames = decode(&command.frame().encode());
+            assert_eq!(Command::from_frame(&frames[0]).unwrap(), command);
+        }
+    }
+
+    #[test]
+    fn every_event_round_trips() {
+        let output = Output { kept: b"x".to_vec(), dropped: 0 };
+        let events = [
+            Event::Hello,
+            Event::Installed,
+            Event::MainEnded { ending: Ending::Exited(-1), daemonised: true },
+            Event::Report(Box::new(sample_report())),
+            Event::NetworkReady,
+            Event::Listening,
+            Event::JobEnded(JobEnd { ending: Some(Ending::Exited(0)), stdout: output.clone(), stderr: output }),
+            Event::NotStarted { message: "no such file".into() },
+            Event::Trouble { message: "50 % = half\n".into() },
+        ];
+        for event in events {
+            let frames = decode(&event.frame().encode());
+            assert_eq!(Event::from_frame(&frames[0]).unwrap(), event);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_survive_any_fragmentation(cuts in proptest::collection::vec(1..40usize, 1..60)) {
+            let frames = [Event::Hello.frame(), Event::Report(Box::new(sample_report())).frame(), Command::Finish.frame()];
+            let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
+            let mut decoder = Decoder::default();
+            let mut decoded = Vec::new();
+            let mut rest = bytes.as_slice();
+            for cut in cuts.iter().cycle() {
+                let (piece, tail) = rest.split_at((*cut).min(rest.len()));
+                decoder.push(piece);
+                while let Some(frame) = decoder.next_frame().unwrap() {
+                    decoded.push(frame);
+                }
+                rest = tail;
+                if rest.is_empty() { break; }
+            }
+            prop_assert_eq!(decoded.as_slice(), frames.as_slice());
+            prop_assert!(decoder.is_empty());
+        }
+
+        #[test]
+        fn any_field_value_round_trips(value in any::<String>(), body in any::<Vec<u8>>()) {
+            let frame = Frame::new("kind").field("key", &value).body(body);
+            prop_assert_eq!(decode(&frame.encode()), [frame]);
+        }
+
+        #[test]
+        fn garbage_is_refused_without_panic(bytes in any::<Vec<u8>>()) {
+            let mut decoder = Decoder::default();
+            decoder.push(&bytes);
+            while let Ok(Some(frame)) = decoder.next_frame() {
+                let _ = (Command::from_frame(&frame), Event::from_frame(&frame));
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Docker Engine (API 1.41 or later) over bollard, which only this folder imports.
+//!
+//! One trial is one fresh app container, started through the shim, in a network namespace that never existed before. Per trial
+//! that runs at the same time there is one *sidecar* container ("slot"): its init makes the network namespaces, and client
+//! and check script run in it, each in namespaces and temporary file systems of its own (`crate::shim`). Nothing
+//! is mounted from the host, so a remote engine works: the shim lies in a named volume, keyed by its hash.
+//!
+//! What each container gets:
+//!
+//! | | app | sidecar |
+//! |---|---|---|
+//! | network | the sidecar's current namespace | `none`, then namespaces of its own making |
+//! | capabilities | the engine's default; `SYS_PTRACE` for the shim alone | default; `SYS_ADMIN`, `NET_ADMIN` for its init alone |
+//! | root file system | the image's, writable, fresh | the client's image, read-only, with temporary directories |
+//! | seccomp | the trial's filter, installed by the shim; the engine's profile is `unconfined` | `unconfined` |
+//! | new privileges | none | none |
+//! | limits | memory and pids of the spec | pids |
+
+mod conversation;
+mod images;
+mod resources;
+mod session;
+
+pub use resources::Cleaned;
+pub use session::DockerSession;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+
+use super::{Engine, EngineError, Notice, Platform};
+use crate::spec::{AppSpec, Workload};
+
+/// Longest wait for a single answer of the engine. Builds answer piece by piece.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+
+/// A connection to a Docker Engine.
+#[derive(Debug, Clone)]
+pub struct DockerEngine {
+    docker: Docker,
+    owner: Arc<resources::Owner>,
+    /// Whether treated calls are counted; see [`crate::trial::Watch`].
+    security: Arc<Security>,
+}
+
+/// What the engine confines containers with.
+#[derive(Debug, Default)]
+struct Security {
+    apparmor: bool,
+}
+
+impl DockerEngine {
+    /// Connects to `host` (a `DOCKER_HOST` value such as `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`), or to the local
+    /// socket.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`] if nobody answers, or what answers is older than API 1.41.
+    pub async fn connect(host: Option<&str>) -> Result<Self, EngineError> {
+        let address = host.unwrap_or("unix:///var/run/docker.sock").to_owned();
+        let unreachable = |source: bollard::errors::Error| EngineError::Unreachable {
+            address: address.clone(),
+            hint: hint_for(&address, &source),
+            source: Box::new(source),
+        };
+        let docker = match host {
+            Some(host) => Docker::connect_with_host(host),
+            None => Docker::connect_with_unix_defaults(),
+        };
+        let docker = docker.map_err(&unreachable)?.with_timeout(ANSWER_LIMIT);
+        let docker = docker.negotiate_version().await.map_err(&unreachable)?;
+        let version = docker.client_version();
+        if (version.major_version, version.minor_version) < (1, 41) {
+            return Err(EngineError::Unfit(format!(
+                "the engine at `{address}` speaks API {version}, and 1.41 is needed\nhint: update it to Docker Engine 20.10 or later"
+            )));
+        }
+        let info = docker.info().await.map_err(&unreachable)?;
+        let options = info.security_options.unwrap_or_default();
+        let security = Security { apparmor: options.iter().any(|option| option.contains("apparmor")) };
+        Ok(Self { docker, owner: Arc::new(resources::Owner::current()), security: Arc::new(security) })
+    }
+}
+
+fn hint_for(address: &str, error: &bollard::errors::Error) -> String {
+    let text = format!("{error:?}");
+    if text.contains("PermissionDenied") || text.contains("permission denied") {
+        return "you may not use it: run as root, or add yourself to the group `docker`".to_owned();
+    }
+    if address.starts_with("unix://") {
+        return "start it (`sudo systemctl start docker`, or `dockerd &` as root), install it (`apt-get install docker.io`), \
+                or set DOCKER_HOST"
+            .to_owned();
+    }
+    "check DOCKER_HOST, and that the engine listens there".to_owned()
+}
+
+/// Says what was being done when the engine refused.
+pub(super) fn refused(what: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> EngineError {
+    let what = what.into();
+    move |source| EngineError::Refused { what, source: Box::new(source) }
+}
+
+impl Engine for DockerEngine {
+    type Session = DockerSession;
+
+    async fn platform(&self) -> Result<Platform, EngineError> {
+        let info = self.docker.info().await.map_err(refused("ask the engine about itself"))?;
+        Ok(Platform {
+            engine: "docker".to_owned(),
+            engine_version: info.server_version.unwrap_or_default(),
+            kernel: info.kernel_version.unwrap_or_default(),
+            architecture: info.architecture.unwrap_or_default(),
+            operating_system: info.operating_system.unwrap_or_default(),
+        })
+    }
+
+    async fn prepare(
+        &self,
+        app: &AppSpec,
+        workload: &Workload,
+        campaign: &str,
+        notice: Notice,
+    ) -> Result<DockerSession, EngineError> {
+        DockerSession::open(self, app, workload, campaign, notice).await
+    }
+}

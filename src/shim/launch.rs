@@ -1,0 +1,86 @@
+//! From a command line to a program that can be executed: what a container engine's runtime would do.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+use seccompiler::sock_filter;
+
+use super::sys::Program;
+
+/// What `PATH` is where the container has none, as container runtimes assume it.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Finds the executable of `command` and gathers what `execve` needs; the environment is the shim's own.
+pub(super) fn program(
+    command: &[String],
+    filter: Option<Vec<sock_filter>>,
+    dropped_capabilities: Vec<libc::c_ulong>,
+) -> io::Result<Program> {
+    let name = command.first().ok_or_else(|| io::Error::other("the command line is empty"))?;
+    let environment = std::env::vars_os().map(|(key, value)| {
+        let mut entry = OsString::from(key);
+        entry.push("=");
+        entry.push(value);
+        CString::new(entry.into_vec()).map_err(io::Error::other)
+    });
+    Ok(Program {
+        path: CString::new(find(name)?.into_os_string().into_vec()).map_err(io::Error::other)?,
+        arguments: command
+            .iter()
+            .map(|argument| CString::new(argument.as_str()).map_err(io::Error::other))
+            .collect::<Result<_, _>>()?,
+        environment: environment.collect::<Result<_, _>>()?,
+        filter,
+        nonce: nonce()?,
+        dropped_capabilities,
+    })
+}
+
+/// 64 random bits that the app cannot guess.
+pub(super) fn nonce() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// Looks a name without slash up in `PATH`, as execvp(3) does.
+fn find(name: &str) -> io::Result<PathBuf> {
+    if name.contains('/') {
+        return Ok(PathBuf::from(name));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
+    find_in(name, &path)
+}
+
+fn find_in(name: &str, path: &OsStr) -> io::Result<PathBuf> {
+    let mut refused = None;
+    for directory in path.as_bytes().split(|byte| *byte == b':') {
+        let directory = if directory.is_empty() { Path::new(".") } else { Path::new(OsStr::from_bytes(directory)) };
+        let candidate = directory.join(name);
+        if !candidate.is_file() {
+            continue;
+        }
+        match access(&candidate, AccessFlags::X_OK) {
+            Ok(()) => return Ok(candidate),
+            Err(error) => refused = Some(io::Error::from(error)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("`{name}` is not in PATH"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_in_path_and_paths_are_not() {
+        assert_eq!(find("./some/where").unwrap(), Path::new("./some/where"));
+        assert_eq!(find_in("sh", OsStr::new("/nonexistent:/bin:/usr/bin")).unwrap(), Path::new("/bin/sh"));
+        assert_eq!(find_in("sh", OsStr::new("/nonexistent")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(find_in("passwd", OsStr::new("/etc")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+}

@@ -1,0 +1,251 @@
+//! Which processes of the app live, and which died of a signal: also those that their own parent reaps.
+//!
+//! The supervisor is the init of its pid namespace, so it reaps orphans itself and learns their wait status. A worker's
+//! status goes to the worker's parent. Three sources tell of it, the best first:
+//!
+//! 1. a zombie that has not been reaped yet (`exit_code`, the 52nd field of `/proc/[pid]/stat`, proc(5)): its parent's
+//!    `wait4` is notified, so there is a look at it before it is gone;
+//! 2. its pidfd, which on Linux 6.15 and later still tells the status after the reaping;
+//! 3. the notified `exit_group` that every process makes which ends by itself: one that vanished without died of a signal.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use super::sys::ProcessHandle;
+use crate::trial::{Death, Ending};
+
+/// What a death is called whose signal the kernel did not tell.
+const UNKNOWN_SIGNAL: &str = "unknown signal";
+
+/// One process of the app.
+#[derive(Debug)]
+struct Process {
+    name: String,
+    /// In clock ticks since boot: tells two processes with the same pid apart.
+    start: u64,
+    handle: Option<ProcessHandle>,
+    /// Whether it was seen asking for its own end.
+    ending_itself: bool,
+    /// Whether its end is already accounted for.
+    over: bool,
+}
+
+/// The processes of the app, as far as they were seen.
+#[derive(Debug)]
+pub(super) struct Processes {
+    own_pid: i32,
+    known: BTreeMap<i32, Process>,
+    deaths: Vec<Death>,
+}
+
+/// The fields of `/proc/[pid]/stat` that matter here.
+struct Stat {
+    name: String,
+    zombie: bool,
+    parent: i32,
+    start: u64,
+    /// Wait status; 0 if the process lives, ended well, or we may not know.
+    exit_code: i32,
+}
+
+impl Stat {
+    fn read(pid: i32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The name stands in parentheses and may itself hold parentheses and blanks: the last one closes it (proc(5)).
+    fn parse(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once('(')?;
+        let (name, rest) = rest.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        // `fields[0]` is the third field of the file.
+        let field = |number: usize| fields.get(number - 3).copied();
+        Some(Self {
+            name: name.to_owned(),
+            zombie: matches!(field(3)?, "Z" | "X"),
+            parent: field(4)?.parse().ok()?,
+            start: field(22)?.parse().ok()?,
+            exit_code: field(52).and_then(|code| code.parse().ok()).unwrap_or(0),
+        })
+    }
+}
+
+impl Processes {
+    /// `own_pid` is the supervisor, which is no part of the app.
+    pub(super) fn new(own_pid: i32) -> Self {
+        Self { own_pid, known: BTreeMap::new(), deaths: Vec::new() }
+    }
+
+    /// Takes note of a process that is known to exist.
+    pub(super) fn add(&mut self, pid: i32) {
+        if let Some(stat) = Stat::read(pid) {
+            self.observe(pid, &stat);
+        }
+    }
+
+    fn observe(&mut self, pid: i32, stat: &Stat) {
+        if self.known.get(&pid).is_some_and(|known| known.start != stat.start) {
+            self.vanished(pid);
+        }
+        let known = self.known.entry(pid).or_insert_with(|| Process {
+            name: stat.name.clone(),
+            start: stat.start,
+            handle: ProcessHandle::open(pid),
+            ending_itself: false,
+            over: false,
+        });
+        if !stat.zombie {
+            known.name.clone_from(&stat.name);
+        } else if !known.over && stat.parent != self.own_pid && stat.exit_code != 0 {
+            // Our own zombies are left to `reaped`, which has the status for certain.
+            known.over = true;
+            let name = known.name.clone();
+            self.account(name, Some(stat.exit_code), false);
+        }
+    }
+
+    /// Looks through `/proc` for processes that came, became zombies, or vanished.
+    pub(super) fn scan(&mut self) -> io::Result<()> {
+        let mut present = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            if let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok())
+                && pid != self.own_pid
+            {
+                present.push(pid);
+            }
+        }
+        for pid in &present {
+            self.add(*pid);
+        }
+        let gone: Vec<i32> = self.known.keys().copied().filter(|pid| !present.contains(pid)).collect();
+        gone.into_iter().for_each(|pid| self.vanished(pid));
+        Ok(())
+    }
+
+    fn vanished(&mut self, pid: i32) {
+        if let Some(process) = self.known.remove(&pid)
+            && !process.over
+        {
+            let status = process.handle.as_ref().and_then(ProcessHandle::exit_status);
+            self.account(process.name, status, process.ending_itself);
+        }
+    }
+
+    /// The process asked for its own end.
+    pub(super) fn ends_itself(&mut self, pid: i32) {
+        if !self.known.contains_key(&pid) {
+            self.add(pid);
+        }
+        if let Some(process) = self.known.get_mut(&pid) {
+            process.ending_itself = true;
+        }
+    }
+
+    /// The supervisor reaped the process, with this wait status.
+    pub(super) fn reaped(&mut self, pid: i32, status: i32) -> Ending {
+        let process = self.known.remove(&pid);
+        if process.as_ref().is_none_or(|process| !process.over) {
+            let name = process.map_or_else(|| format!("pid {pid}"), |process| process.name);
+            self.account(name, Some(status), false);
+        }
+        ending(status)
+    }
+
+    fn account(&mut self, process: String, status: Option<i32>, ended_itself: bool) {
+        let signal = match status.map(ending) {
+            Some(Ending::Exited(_)) => return,
+            Some(Ending::Signaled(signal)) => signal,
+            None if ended_itself => return,
+            None => UNKNOWN_SIGNAL.to_owned(),
+        };
+        self.deaths.push(Death { process, signal });
+    }
+
+    /// The processes that live, zombies left out.
+    pub(super) fn living(&self) -> Vec<i32> {
+        self.known.keys().copied().filter(|pid| Stat::read(*pid).is_some_and(|stat| !stat.zombie)).collect()
+    }
+
+    /// How many processes are known, zombies included.
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// The deaths by signal so far.
+    pub(super) fn deaths(&self) -> &[Death] {
+        &self.deaths
+    }
+}
+
+/// Open files of the processes; `None` if one of them may not be looked into.
+pub(super) fn open_files(pids: &[i32]) -> Option<u64> {
+    pids.iter().map(|pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)).sum()
+}
+
+/// Highest resident set of any of the processes in KiB (`VmHWM` of `/proc/[pid]/status`).
+pub(super) fn peak_rss_kib(pids: &[i32]) -> u64 {
+    pids.iter().filter_map(|pid| status_field(*pid, "VmHWM:")).max().unwrap_or(0)
+}
+
+/// The process a thread belongs to, and how many threads that has.
+pub(super) fn process_of_thread(thread: u32) -> Option<(i32, u64)> {
+    let thread = i32::try_from(thread).ok()?;
+    Some((i32::try_from(status_field(thread, "Tgid:")?).ok()?, status_field(thread, "Threads:")?))
+}
+
+fn status_field(pid: i32, field: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// A wait status (wait(2)) in words.
+pub(super) fn ending(status: i32) -> Ending {
+    match status & 0x7f {
+        0 => Ending::Exited((status >> 8) & 0xff),
+        number => Ending::Signaled(signal_name(number)),
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_of_a_process_with_an_unkind_name_is_read() {
+        let mut fields = vec!["0"; 49];
+        fields[0] = "1"; // ppid
+        fields[18] = "4242"; // starttime, field 22
+        fields[48] = "139"; // exit_code, field 52
+        let stat = Stat::parse(&format!("7 (a) Z (b) Z {}\n", fields.join(" "))).unwrap();
+        assert_eq!(stat.name, "a) Z (b");
+        assert_eq!((stat.zombie, stat.parent, stat.start, stat.exit_code), (true, 1, 4242, 139));
+    }
+
+    #[test]
+    fn wait_status_is_put_into_words() {
+        assert_eq!(ending(3 << 8), Ending::Exited(3));
+        assert_eq!(ending(11), Ending::Signaled("SIGSEGV".into()));
+        assert_eq!(ending(0x80 | 6), Ending::Signaled("SIGABRT".into()));
+        assert_eq!(ending(40), Ending::Signaled("signal 40".into()));
+    }
+
+    #[test]
+    fn a_process_that_vanished_without_asking_for_its_end_died_of_a_signal() {
+        let process = |ending_itself| Process { name: "worker".into(), start: 1, handle: None, ending_itself, over: false };
+        let mut processes = Processes::new(1);
+        processes.known.insert(1_000_001, process(true));
+        processes.known.insert(1_000_002, process(false));
+        processes.scan().unwrap();
+        assert_eq!(processes.deaths(), [Death { process: "worker".into(), signal: UNKNOWN_SIGNAL.into() }]);
+    }
+}

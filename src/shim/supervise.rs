@@ -1,0 +1,281 @@
+//! The init of an app's container: launches the app, keeps watch until it is over or the host says so, reports.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::control::{self, Control, Signals, wait_for};
+use super::notify::{Notifier, Shared};
+use super::output::Capture;
+use super::processes::{self, Processes};
+use super::sys::{self, Listener, Spawned};
+use super::{Context, ShimError, launch};
+use crate::filter;
+use crate::syscalls::Architecture;
+use crate::trial::wire::{AppReport, Command, Event, Launch};
+use crate::trial::{AppEnd, Ending, Output};
+
+/// Capability that the shim needs to look into processes of another user, and the app must not have (`linux/capability.h`).
+const CAP_SYS_PTRACE: libc::c_ulong = 19;
+
+/// How often `/proc` is looked through while the app runs.
+const SCAN_INTERVAL: Duration = Duration::from_millis(25);
+/// A look through `/proc` may take one part in this many of the time.
+const SCAN_SHARE: u32 = 20;
+/// How long to wait for killed processes; what is left dies with this init.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// How long to wait at the end for output that is still in a pipe.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// A stream of the app on its way into a [`Capture`].
+struct Stream {
+    pipe: Option<File>,
+    capture: Capture,
+}
+
+impl Stream {
+    fn new(pipe: File, limit: usize) -> Self {
+        Self { pipe: Some(pipe), capture: Capture::new(limit) }
+    }
+
+    /// Takes what is there; forgets the pipe when its last writer is gone.
+    fn take(&mut self) {
+        let mut buffer = [0; 64 * 1024];
+        match self.pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
+            Some(Ok(count)) if count > 0 => self.capture.push(&buffer[..count]),
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Some(Ok(_) | Err(_)) | None => self.pipe = None,
+        }
+    }
+}
+
+/// Runs one app as the host commands it.
+pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
+    let signals = Signals::take_over()?;
+    control.send(&Event::Hello)?;
+    let Command::Launch(request) = control.wait()? else {
+        return Err(ShimError::new("expected the command to launch an app"));
+    };
+    let Some(app) = start(control, &request)? else { return Ok(()) };
+    let mut supervisor = Supervisor { app, main: None, announced: false };
+    supervisor.watch(control, &signals)?;
+    let report = supervisor.finish()?;
+    control.send(&Event::Report(Box::new(report)))
+}
+
+/// The running app.
+struct App {
+    main: Pid,
+    stdout: Stream,
+    stderr: Stream,
+    shared: Arc<Shared>,
+}
+
+/// Starts the app under its filter; `None` if its program can't be executed, which the host has been told then.
+fn start(control: &mut Control, request: &Launch) -> Result<Option<App>, ShimError> {
+    let mut program = match launch::program(&request.command, None, vec![CAP_SYS_PTRACE]) {
+        Ok(program) => program,
+        Err(error) => return not_started(control, request, &error),
+    };
+    let compiled = filter::compile(Architecture::NATIVE, &request.intervention, request.watch, program.nonce);
+    program.filter = Some(compiled.map_err(|error| ShimError::new(error.to_string()))?);
+
+    let (stdout, stdout_writer) = control::pipe()?;
+    let (stderr, stderr_writer) = control::pipe()?;
+    let null = File::open("/dev/null").context("cannot open /dev/null")?.into();
+    control::use_standard_streams(&null, &stdout_writer, &stderr_writer).context("cannot set up the app's streams")?;
+    let spawned = sys::spawn(&program).context("cannot make a process")?;
+    control::release_standard_streams().context("cannot release the app's streams")?;
+    drop((stdout_writer, stderr_writer));
+
+    let (pid, listener) = match spawned {
+        Spawned::Running { pid, listener } => (pid, listener),
+        Spawned::NotExecuted(error) => return not_started(control, request, &error),
+        Spawned::NoFilter(error) => return Err(error).context("cannot install the seccomp filter"),
+    };
+    let listener = listener.ok_or_else(|| ShimError::new("the seccomp filter has no listener"))?;
+    let shared = Arc::new(Shared::new(Processes::new(i32::try_from(std::process::id()).unwrap_or(1))));
+    shared.processes().add(pid);
+    serve(listener, request, &shared)?;
+    control.send(&Event::Installed)?;
+    let limit = request.output_limit;
+    Ok(Some(App { main: Pid::from_raw(pid), stdout: Stream::new(stdout, limit), stderr: Stream::new(stderr, limit), shared }))
+}
+
+fn not_started(control: &mut Control, request: &Launch, error: &std::io::Error) -> Result<Option<App>, ShimError> {
+    let name = request.command.first().map_or("", String::as_str);
+    control.send(&Event::NotStarted { message: format!("cannot execute `{name}`: {error}") })?;
+    Ok(None)
+}
+
+fn serve(listener: Listener, request: &Launch, shared: &Arc<Shared>) -> Result<(), ShimError> {
+    let notifier = Notifier::new(listener, &request.intervention, request.watch, Arc::clone(shared));
+    let thread = std::thread::Builder::new().name("notifier".to_owned());
+    // The thread ends with the process: it may be blocked in the kernel for as long as the app lives.
+    thread.spawn(move || notifier.run()).map(drop).context("cannot start the notifier")
+}
+
+struct Supervisor {
+    app: App,
+    /// How the main process ended, once it has.
+    main: Option<Ending>,
+    /// Whether the host knows that.
+    announced: bool,
+}
+
+impl Supervisor {
+    /// Keeps watch until the host ends the trial, or no process of the app is left.
+    fn watch(&mut self, control: &mut Control, signals: &Signals) -> Result<(), ShimError> {
+        let mut next_scan = Instant::now() + SCAN_INTERVAL;
+        loop {
+            let ready = {
+                let app = &self.app;
+                let mut sources = vec![control.as_fd(), signals.as_fd()];
+                let pipes = [&app.stdout.pipe, &app.stderr.pipe];
+                sources.extend(pipes.iter().filter_map(|pipe| pipe.as_ref().map(AsFd::as_fd)));
+                wait_for(&sources, Some(next_scan.saturating_duration_since(Instant::now())))?
+            };
+            let mut ready = ready.into_iter();
+            let mut is_ready = || ready.next().unwrap_or(false);
+            let (commanded, signalled) = (is_ready(), is_ready());
+            for stream in [&mut self.app.stdout, &mut self.app.stderr] {
+                if stream.pipe.is_some() && is_ready() {
+                    stream.take();
+                }
+            }
+            if commanded {
+                control.fill()?;
+                while let Some(command) = control.next()? {
+                    match command {
+                        Command::Finish => return Ok(()),
+                        other => return Err(ShimError::new(format!("a supervisor cannot {other:?}"))),
+                    }
+                }
+            }
+            if signalled && self.handle_signals(signals)? {
+                return Ok(());
+            }
+            if self.main.is_some() && !self.announced {
+                self.announced = true;
+                let ending = self.main.clone().unwrap_or(Ending::Exited(0));
+                control.send(&Event::MainEnded { ending, daemonised: true })?;
+            }
+            if Instant::now() >= next_scan {
+                let begin = Instant::now();
+                self.app.shared.processes().scan().context("cannot read /proc")?;
+                next_scan = Instant::now() + SCAN_INTERVAL.max(begin.elapsed() * SCAN_SHARE);
+            }
+            if let Some(error) = self.app.shared.take_failure() {
+                return Err(error).context("cannot answer the app's system calls");
+            }
+        }
+    }
+
+    /// Reaps and forwards; `true` when no process of the app is left.
+    fn handle_signals(&mut self, signals: &Signals) -> Result<bool, ShimError> {
+        let mut child_changed = false;
+        while let Some(signal) = signals.next() {
+            if signal == Signal::SIGCHLD {
+                child_changed = true;
+            } else if self.main.is_none() {
+                // Gone in the meantime is fine.
+                let _ = kill(self.app.main, signal);
+            }
+        }
+        if child_changed { self.reap() } else { Ok(false) }
+    }
+
+    /// Collects every dead child; `true` when there is no child left.
+    fn reap(&mut self) -> Result<bool, ShimError> {
+        loop {
+            // Held while reaping, so that the notifier never sees a process that is gone and not accounted for.
+            let mut processes = self.app.shared.processes();
+            match sys::reap_any() {
+                Ok(Some((pid, status))) => {
+                    let ending = processes.reaped(pid, status);
+                    if pid == self.app.main.as_raw() {
+                        self.main = Some(ending);
+                    }
+                }
+                Ok(None) => return Ok(false),
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(true),
+                Err(error) => return Err(error).context("cannot wait for a child"),
+            }
+        }
+    }
+
+    /// Takes stock, ends whatever of the app still lives, and tells what became of it.
+    fn finish(mut self) -> Result<AppReport, ShimError> {
+        // Deaths until here are the app's own; what follows is ours. A dead main process may not have been reaped yet.
+        self.reap()?;
+        let shared = Arc::clone(&self.app.shared);
+        let (living, deaths) = {
+            let mut processes = shared.processes();
+            processes.scan().context("cannot read /proc")?;
+            (processes.living(), processes.deaths().to_vec())
+        };
+        let main_lives = living.contains(&self.app.main.as_raw());
+        let open_files = processes::open_files(&living);
+        let peak_of_living = processes::peak_rss_kib(&living);
+        self.kill_all(main_lives)?;
+        self.drain()?;
+        let (peak_of_dead, cpu_time) = sys::usage_of_children();
+        let App { stdout, stderr, shared, .. } = self.app;
+        let finish = |stream: Stream| -> Output { stream.capture.finish() };
+        let end = AppEnd {
+            daemonised: self.main.is_some() && !living.is_empty(),
+            main: self.main,
+            deaths,
+            out_of_memory: false,
+            stdout: finish(stdout),
+            stderr: finish(stderr),
+            peak_rss_kib: peak_of_living.max(peak_of_dead),
+            cpu_time,
+            open_files,
+        };
+        let calls = shared.recorder().log();
+        Ok(AppReport { end, calls })
+    }
+
+    /// Kills every process of the namespace but this one, and reaps them all.
+    fn kill_all(&mut self, main_lives: bool) -> Result<(), ShimError> {
+        let main_before = self.main.clone();
+        let limit = Instant::now() + KILL_LIMIT;
+        while Instant::now() < limit {
+            match kill(Pid::from_raw(-1), Signal::SIGKILL) {
+                Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => {}
+                Err(error) => return Err(error).context("cannot end the app"),
+            }
+            if self.reap()? {
+                break;
+            }
+            // A fork under way can escape one round.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if main_lives {
+            self.main = main_before;
+        }
+        Ok(())
+    }
+
+    /// Takes what is left in the pipes. Nobody writes any more.
+    fn drain(&mut self) -> Result<(), ShimError> {
+        let limit = Instant::now() + DRAIN_LIMIT;
+        for stream in [&mut self.app.stdout, &mut self.app.stderr] {
+            while let Some(pipe) = &stream.pipe {
+                let left = limit.saturating_duration_since(Instant::now());
+                if left.is_zero() || !wait_for(&[pipe.as_fd()], Some(left))?.contains(&true) {
+                    break;
+                }
+                stream.take();
+            }
+        }
+        Ok(())
+    }
+}
