@@ -54,6 +54,7 @@
 //! in which they stand.
 
 mod files;
+mod fingerprint;
 mod load;
 mod model;
 mod problem;
@@ -62,6 +63,7 @@ mod tree;
 mod typing;
 mod workload;
 
+pub use fingerprint::fingerprint;
 pub use load::{Roots, load_app, load_apps};
 pub use model::{AppSpec, Check, Client, ImageSource, Kind, Limits, Success, Workload};
 pub use problem::{Problem, SpecErrors};
