@@ -216,10 +216,13 @@ fn not_an_app(directory: &Path, problems: &mut Problems) -> Option<AppSpec> {
     if names.iter().all(|name| name.starts_with('.')) {
         return None;
     }
-    let similar = names.iter().find(|name| name.eq_ignore_ascii_case("Dockerfile") || name.eq_ignore_ascii_case("Containerfile"));
-    let hint = match similar {
-        Some(similar) => format!("rename `{similar}` to `Dockerfile`"),
-        None => "add a `Dockerfile`, or move the folder away or hide it with a `.` before its name".to_owned(),
+    let is = |name: &String, other: &str| name.eq_ignore_ascii_case(other);
+    let hint = if let Some(similar) = names.iter().find(|name| is(name, "Dockerfile") || is(name, "Containerfile")) {
+        format!("rename `{similar}` to `Dockerfile`")
+    } else if names.iter().any(|name| is(name, "app.yml")) {
+        "add a `Dockerfile`, and rename `app.yml` to `app.yaml`".to_owned()
+    } else {
+        "add a `Dockerfile`, or move the folder away or hide it with a `.` before its name".to_owned()
     };
     problems.with(directory, "has neither Dockerfile nor app.yaml").hint(hint);
     None

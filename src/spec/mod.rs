@@ -48,10 +48,10 @@
 //!
 //! A shared workload has the keys `description`, `parameters` and `workload`, which holds the keys above without `name`.
 //! A parameter is `NAME: DEFAULT`, `NAME: {default: …, description: …}`, or without a default `NAME:`, and then has to be given.
-//! `${NAME}` stands for its value anywhere in a value below `workload`, `$${` for the characters `${`. A value that is
-//! nothing but `${NAME}` without quotes has the type of what was given. A shared workload may `use` another. Keys beside
-//! `use` override those of the shared workload, mappings key by key, anything else as a whole. Paths are relative to the file
-//! in which they stand.
+//! `${NAME}` stands for its value anywhere in a value below `workload`, `$${` for the characters `${`. Between braces or brackets
+//! YAML wants it in quotes. A value that is nothing but `${NAME}` has the type of what was given. A shared workload may `use`
+//! another. Keys beside `use` override those of the shared workload, mappings key by key, anything else as a whole. Paths are
+//! relative to the file in which they stand.
 
 mod files;
 mod fingerprint;

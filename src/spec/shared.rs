@@ -174,9 +174,13 @@ fn parameters(node: &Node, problems: &mut Problems) -> BTreeMap<String, Option<N
 
 /// A copy of a scalar; of anything else an invalid node, after saying so.
 fn scalar(node: &Node, what: &str, problems: &mut Problems) -> Node {
-    let content = match typing::text(node, what, problems) {
-        Some(_) => node.content.clone(),
-        None => Content::Invalid,
+    let content = match &node.content {
+        Content::Scalar { .. } if typing::text(node, what, problems).is_some() => node.content.clone(),
+        Content::Scalar { .. } | Content::Invalid => Content::Invalid,
+        Content::Sequence(_) | Content::Mapping(_) => {
+            typing::wrong(node, what, "a single value", problems);
+            Content::Invalid
+        }
     };
     Node { at: node.at.clone(), content }
 }
@@ -250,14 +254,11 @@ impl Substitution<'_> {
             Content::Scalar { text, plain } if text.contains("${") => {
                 let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
                 if let Some(argument) = name.and_then(|name| self.arguments.get(name)) {
-                    // The whole value: a problem with it is a problem of the argument, where that was given.
-                    let stays_text = !*plain;
+                    // The whole value: it keeps the type that was given, even from within the quotes which `${…}` needs between
+                    // braces; and a problem with it is a problem of the argument, where that was given.
                     *node = argument.clone();
-                    if let Content::Scalar { plain, .. } = &mut node.content {
-                        *plain = *plain && !stays_text;
-                        if let Content::Scalar { text, .. } = &node.content {
-                            self.growth += text.len();
-                        }
+                    if let Content::Scalar { text, .. } = &node.content {
+                        self.growth += text.len();
                     }
                 } else {
                     let plain = *plain;

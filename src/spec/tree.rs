@@ -96,7 +96,13 @@ pub(super) fn parse(file: &Arc<Path>, text: &str, problems: &mut Problems) -> Op
             Ok((event, span)) => builder.take(event, span.start)?,
             Err(error) => {
                 let at = builder.location(*error.marker());
-                builder.problems.at(&at, format!("not valid YAML: {}", error.info()));
+                let line = text.lines().nth(at.line - 1).unwrap_or_default();
+                let problem = builder.problems.at(&at, format!("not valid YAML: {}", error.info()));
+                if line.contains("${") {
+                    problem.hint("between braces or brackets, `${…}` needs quotes: \"${…}\"");
+                } else if line.contains('\t') {
+                    problem.hint("YAML is indented with spaces, not with tabs");
+                }
                 return None;
             }
         }
@@ -350,6 +356,8 @@ mod tests {
         refused("a: 1\nb: \0\nc: 3\n", "f:2:4: error: control characters");
         refused("a: [1\nb: 2\n", "not valid YAML");
         refused("a: *unknown\n", "not valid YAML");
+        refused("a: {port: ${port}}\n", "hint: between braces or brackets");
+        refused("a:\n\tb: c\n", "hint: YAML is indented with spaces");
     }
 
     #[test]
