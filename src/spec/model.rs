@@ -46,6 +46,11 @@ pub struct Workload {
     pub limits: Limits,
 }
 
+impl Workload {
+    /// How long a server without a client has to stay up where the spec does not say.
+    pub const DEFAULT_STAY_UP: Duration = Duration::from_secs(1);
+}
+
 /// The two ways of exercising an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
