@@ -1,6 +1,8 @@
 //! Loupe finds out, by experiment, which Linux system calls an application really needs.
 #![warn(missing_docs)]
 
+#[cfg(feature = "cli")]
+pub mod explore;
 pub mod filter;
 pub mod shim;
 #[cfg(feature = "cli")]
