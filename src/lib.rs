@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cli")]
 pub mod engine;
+#[cfg(feature = "cli")]
+pub mod explore;
 pub mod filter;
 pub mod shim;
 #[cfg(feature = "cli")]

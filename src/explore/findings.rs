@@ -1,0 +1,144 @@
+//! What a campaign found out: the end of the planner, the beginning of everything that stores, prints and compares. Pure
+//! data.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::verdict::{Plan, TreatmentResult, Verdict};
+use crate::syscalls::Sysno;
+use crate::trial::{Intervention, Outcome, Treatment};
+
+/// What a campaign found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Findings {
+    /// Nothing can be measured; never empty.
+    Refused(Vec<Refusal>),
+    /// Every call that was seen has been tried.
+    Measured(Measured),
+}
+
+/// Why an app and workload cannot be measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "refusal", rename_all = "kebab-case")]
+pub enum Refusal {
+    /// A run that only watches did not pass.
+    Trace {
+        /// Which run, from 0.
+        replica: u32,
+        /// What it gave.
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+    /// A run without any intervention did not pass.
+    Baseline {
+        /// Which run, from 0.
+        replica: u32,
+        /// What it gave.
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+    /// Every trace passed, but not one call was seen.
+    NothingSeen,
+    /// The workload passes although every call that the app uses is stubbed.
+    ControlPassed,
+    /// It could not be found out whether the workload notices a broken app.
+    ControlInconclusive {
+        /// What the last run gave.
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+}
+
+impl Refusal {
+    /// Whether the reason lies outside the app: trying again may help.
+    #[must_use]
+    pub const fn inconclusive(&self) -> bool {
+        match self {
+            Self::Trace { outcome, .. } | Self::Baseline { outcome, .. } => matches!(outcome, Outcome::Inconclusive(_)),
+            Self::NothingSeen | Self::ControlPassed => false,
+            Self::ControlInconclusive { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trace { replica, outcome } => write!(formatter, "traced run {}: {outcome}", replica + 1),
+            Self::Baseline { replica, outcome } => write!(formatter, "baseline run {}: {outcome}", replica + 1),
+            Self::NothingSeen => formatter.write_str("the trace saw no system call at all"),
+            Self::ControlPassed => formatter
+                .write_str("the workload passes even with every call stubbed: it cannot tell a working app from a broken one"),
+            Self::ControlInconclusive { outcome } => write!(formatter, "control run with every call stubbed: {outcome}"),
+        }
+    }
+}
+
+/// The result of a campaign that was carried through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// Every call that a trace saw.
+    pub rows: BTreeMap<Sysno, Row>,
+    /// What can be avoided all at once.
+    pub joint: Joint,
+    /// What stayed inconclusive, in words; empty for a complete campaign.
+    pub incomplete: Vec<String>,
+}
+
+/// What was found out about one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// What stubbing it alone did.
+    pub stub: TreatmentResult,
+    /// What faking it alone did.
+    pub fake: TreatmentResult,
+    /// What follows from both; `None` if one of them stayed inconclusive.
+    pub verdict: Option<Verdict>,
+    /// What the joint configuration does about it.
+    pub joint: Plan,
+}
+
+impl Row {
+    /// What `treatment` alone did.
+    #[must_use]
+    pub const fn result(&self, treatment: Treatment) -> TreatmentResult {
+        match treatment {
+            Treatment::Stub => self.stub,
+            Treatment::Fake => self.fake,
+        }
+    }
+
+    /// Whether runs of the same trial of this call disagreed.
+    #[must_use]
+    pub const fn unstable(&self) -> bool {
+        self.stub.unstable() || self.fake.unstable()
+    }
+}
+
+/// The largest set of avoided calls that was found to pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joint {
+    /// What is avoided, and how.
+    pub configuration: Intervention,
+    /// How many of its runs passed. For the empty configuration those are the baseline's.
+    pub verified: u32,
+    /// How many of its runs count; always equal to [`Joint::verified`], since a configuration whose runs disagree is not taken.
+    pub of: u32,
+    /// Calls that can be avoided alone but not together with the rest, in name order.
+    pub culprits: Vec<Culprit>,
+}
+
+/// A call that can be avoided alone, but is implemented in the joint configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// The call.
+    pub call: Sysno,
+    /// How it was treated last when it was left out.
+    pub treatment: Treatment,
+    /// What else was treated in the trial that made it be left out.
+    pub together_with: Intervention,
+    /// What that trial gave, in words.
+    pub reason: String,
+}
