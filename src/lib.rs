@@ -1,6 +1,8 @@
 //! Loupe finds out, by experiment, which Linux system calls an application really needs.
 
 #[cfg(feature = "cli")]
+pub mod campaign;
+#[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
 pub mod explore;
