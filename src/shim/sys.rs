@@ -369,14 +369,24 @@ pub(super) fn usage_of_children() -> (u64, std::time::Duration) {
 }
 
 /// Reaps one dead child: its pid and wait status; `None` while all of them live, `ECHILD` when there is none.
+///
+/// A child that asked to be traced by its parent (`PTRACE_TRACEME`) stops at signals and would wait for ever, as the shim is no
+/// debugger: it is let go, and gets its signal.
 pub(super) fn reap_any() -> io::Result<Option<(libc::pid_t, i32)>> {
-    let mut status = 0;
-    // SAFETY: `status` is a valid place to write to.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::__WALL) };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(None),
-        pid => Ok(Some((pid, status))),
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is a valid place to write to.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::__WALL) };
+        match pid {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => return Ok(None),
+            pid if libc::WIFSTOPPED(status) => {
+                let signal = libc::c_long::from(libc::WSTOPSIG(status));
+                // SAFETY: detaching touches no memory of ours; the fourth argument is a number in the guise of a pointer.
+                unsafe { libc::ptrace(libc::PTRACE_DETACH, pid, std::ptr::null_mut::<libc::c_void>(), signal) };
+            }
+            pid => return Ok(Some((pid, status))),
+        }
     }
 }
 
