@@ -10,5 +10,7 @@ pub mod filter;
 pub mod shim;
 #[cfg(feature = "cli")]
 pub mod spec;
+#[cfg(feature = "cli")]
+pub mod store;
 pub mod syscalls;
 pub mod trial;
