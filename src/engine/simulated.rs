@@ -80,7 +80,13 @@ impl Engine for SimulatedEngine {
         })
     }
 
-    async fn prepare(&self, app: &AppSpec, workload: &Workload, _: &str, notice: Notice) -> Result<SimulatedSession, EngineError> {
+    async fn prepare(
+        &self,
+        app: &AppSpec,
+        workload: &Workload,
+        _: &str,
+        notice: Notice,
+    ) -> Result<SimulatedSession, EngineError> {
         notice(format!("simulating {}", app.name));
         let subject = Subject {
             kind: workload.kind.unwrap_or(Kind::RunToCompletion),
@@ -124,8 +130,7 @@ impl Session for SimulatedSession {
             Watch::Treated => request.intervention.get(**call).is_some(),
             Watch::Nothing => false,
         });
-        observation.calls.calls =
-            seen.map(|call| (*call, CallStatistics { count: 1, ..CallStatistics::default() })).collect();
+        observation.calls.calls = seen.map(|call| (*call, CallStatistics { count: 1, ..CallStatistics::default() })).collect();
         observation
     }
 

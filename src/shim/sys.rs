@@ -60,10 +60,12 @@ pub(super) enum Answer {
 pub(super) struct Listener(OwnedFd);
 
 impl Listener {
-    /// Asks for fast wake-ups where the kernel has them; where not, everything works all the same.
-    pub(super) fn prefer_synchronous_wake_up(&self) {
+    /// Whether an answer wakes the app on the supervisor's own processor, which is twice as fast but makes the supervisor wait
+    /// until the app pauses. A kernel without it goes its usual way.
+    pub(super) fn wake_up_synchronously(&self, synchronously: bool) {
+        let flags = if synchronously { SYNC_WAKE_UP } else { 0 };
         // SAFETY: the descriptor is open, and the request takes its argument by value.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), NOTIFICATION_SET_FLAGS as _, SYNC_WAKE_UP) };
+        unsafe { libc::ioctl(self.0.as_raw_fd(), NOTIFICATION_SET_FLAGS as _, flags) };
     }
 
     /// Waits for the next call. `Ok(None)`: the caller died or was interrupted before it could be told.
@@ -333,6 +335,17 @@ impl ProcessHandle {
         check(unsafe { libc::ioctl(self.0.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) }.into()).ok()?;
         (info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)
     }
+}
+
+/// Reads eight bytes of another process's memory; `None` if it may not, or nothing is there.
+pub(super) fn read_u64(thread: u32, address: u64) -> Option<u64> {
+    let mut value = 0_u64;
+    let local = libc::iovec { iov_base: (&raw mut value).cast(), iov_len: size_of::<u64>() };
+    let remote = libc::iovec { iov_base: usize::try_from(address).ok()? as *mut libc::c_void, iov_len: size_of::<u64>() };
+    let pid = libc::pid_t::try_from(thread).ok()?;
+    // SAFETY: `local` is a valid place of this length; the kernel checks `remote`, which is not memory of ours.
+    let count = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    (usize::try_from(count) == Ok(size_of::<u64>())).then_some(value)
 }
 
 /// Moves the calling thread into a new network namespace whose loopback interface is up.
