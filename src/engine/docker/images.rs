@@ -59,6 +59,14 @@ impl DockerEngine {
         }
     }
 
+    /// Whether the engine has an image of that name.
+    ///
+    /// # Errors
+    /// When the engine can't say.
+    pub async fn has_image(&self, name: &str) -> Result<bool, EngineError> {
+        self.inspect_image(name).await.map(|image| image.is_some())
+    }
+
     /// An image that is not the app's own.
     pub(super) async fn image(&self, source: &ImageSource, notice: &Notice) -> Result<Image, EngineError> {
         match source {
