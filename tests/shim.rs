@@ -3,6 +3,8 @@
 //! Needs root and unshare(1), as a container engine does. Where they are missing the tests say so and pass: the Docker suite
 //! covers the same ground.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -43,16 +45,12 @@ fn compile(name: &str, source: &str) -> Option<PathBuf> {
     let file = directory().join(format!("{name}.c"));
     std::fs::write(&file, source).unwrap();
     let compiled = Process::new("cc").args(["-static", "-O1", "-o"]).arg(&path).arg(&file).arg("-lpthread").status();
-    match compiled {
-        Ok(status) => {
-            assert!(status.success(), "{name}.c does not compile");
-            Some(path)
-        }
-        Err(_) => {
-            eprintln!("skipped: no C compiler");
-            None
-        }
-    }
+    let Ok(status) = compiled else {
+        eprintln!("skipped: no C compiler");
+        return None;
+    };
+    assert!(status.success(), "{name}.c does not compile");
+    Some(path)
 }
 
 /// A shim with the streams to talk to it.

@@ -244,7 +244,7 @@ impl<E: Engine> Campaign<'_, E> {
                 },
             }
         };
-        self.conclude(*journal, &findings, identity, platform, run, begin)
+        conclude(*journal, &findings, identity, platform, run, begin)
     }
 
     fn store(
@@ -272,33 +272,33 @@ impl<E: Engine> Campaign<'_, E> {
             progress: explorer.progress().into(),
         });
     }
+}
 
-    fn conclude(
-        &self,
-        journal: Journal,
-        findings: &Findings,
-        identity: Identity,
-        platform: &Platform,
-        run: usize,
-        begin: Instant,
-    ) -> Result<CampaignEnd, CampaignError> {
-        let elapsed = begin.elapsed();
-        let environment = Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone());
-        let conclusion = journal.finish(findings, &environment, elapsed)?;
-        Ok(match (conclusion, findings) {
-            (Conclusion::Finished(finished), _) if finished.summary.incomplete.is_empty() => {
-                CampaignEnd::Measured(totals(&finished, run, elapsed))
-            }
-            (Conclusion::Finished(finished), _) => CampaignEnd::Incomplete { reasons: finished.summary.incomplete.clone() },
-            (Conclusion::Refused(_), Findings::Refused(refusals)) => CampaignEnd::Refused {
-                reasons: refusals.iter().map(ToString::to_string).collect(),
-                inconclusive: refusals.iter().all(crate::explore::Refusal::inconclusive),
-            },
-            (Conclusion::Refused(refused), Findings::Measured(_)) => {
-                unreachable!("invariant: measured findings are never stored as refused: {refused:?}")
-            }
-        })
-    }
+/// Stores what came out, and says how the campaign ended.
+fn conclude(
+    journal: Journal,
+    findings: &Findings,
+    identity: Identity,
+    platform: &Platform,
+    run: usize,
+    begin: Instant,
+) -> Result<CampaignEnd, CampaignError> {
+    let elapsed = begin.elapsed();
+    let environment = Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone());
+    let conclusion = journal.finish(findings, &environment, elapsed)?;
+    Ok(match (conclusion, findings) {
+        (Conclusion::Finished(finished), _) if finished.summary.incomplete.is_empty() => {
+            CampaignEnd::Measured(totals(&finished, run, elapsed))
+        }
+        (Conclusion::Finished(finished), _) => CampaignEnd::Incomplete { reasons: finished.summary.incomplete.clone() },
+        (Conclusion::Refused(_), Findings::Refused(refusals)) => CampaignEnd::Refused {
+            reasons: refusals.iter().map(ToString::to_string).collect(),
+            inconclusive: refusals.iter().all(crate::explore::Refusal::inconclusive),
+        },
+        (Conclusion::Refused(refused), Findings::Measured(_)) => {
+            unreachable!("invariant: measured findings are never stored as refused: {refused:?}")
+        }
+    })
 }
 
 /// Trouble of the engine is worth another try; everything else that was stored is not run again.

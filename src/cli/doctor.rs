@@ -129,7 +129,7 @@ async fn check_engine(engine: &DockerEngine, checks: &mut Vec<Check>) {
     });
 }
 
-/// What the kernel's release says of the features that Loupe uses (seccomp(2), seccomp_unotify(2)).
+/// What the kernel's release says of the features that Loupe uses (`seccomp(2)`, `seccomp_unotify(2)`).
 fn check_kernel(release: &str) -> Check {
     let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
     let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {

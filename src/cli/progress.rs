@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::arguments::Format;
 use super::printer::Printer;
 use crate::campaign::{CampaignEnd, CampaignName, Event, ProgressView};
-use crate::report::seconds;
+use crate::report::{counted, seconds};
 use crate::trial::{Intervention, Outcome, Purpose};
 
 /// How often a line says how far a campaign is, where there are no bars.
@@ -51,6 +51,10 @@ fn item(purpose: Purpose, intervention: &Intervention) -> String {
     }
 }
 
+fn reaped(containers: usize) -> String {
+    format!("removed {} that an earlier run had left behind", counted(containers, "container"))
+}
+
 /// How a campaign ended, on one line.
 fn ended(campaign: &CampaignName, end: &CampaignEnd) -> String {
     match end {
@@ -67,7 +71,9 @@ fn ended(campaign: &CampaignName, end: &CampaignEnd) -> String {
         CampaignEnd::UpToDate(totals) => {
             format!("{campaign}: up to date ({} calls used, {} required)", totals.used, totals.required)
         }
-        CampaignEnd::Incomplete { reasons } => format!("{campaign}: incomplete, {} trials stayed inconclusive", reasons.len()),
+        CampaignEnd::Incomplete { reasons } => {
+            format!("{campaign}: incomplete, {} stayed inconclusive", counted(reasons.len(), "trial"))
+        }
         CampaignEnd::Refused { reasons, .. } => {
             format!("{campaign}: refused: {}", reasons.first().map_or("", String::as_str))
         }
@@ -105,12 +111,18 @@ impl Lines<'_> {
     /// The line for an event, if it is worth one at this moment.
     fn text(state: &mut LineState, event: &Event, now: Instant) -> Option<String> {
         match event {
-            Event::BatchStarted { campaigns, jobs } => Some(format!("{} campaigns, {jobs} trials at a time", campaigns.len())),
-            Event::Reaped { containers } => Some(format!("removed {containers} containers that an earlier run had left behind")),
+            Event::BatchStarted { campaigns, jobs } => {
+                Some(format!("{}, {} at a time", counted(campaigns.len(), "campaign"), counted(*jobs, "trial")))
+            }
+            Event::Reaped { containers } => Some(reaped(*containers)),
             Event::Preparing { campaign, message } => Some(format!("{campaign}: {message}")),
             Event::Started { campaign, kind, stored } => {
                 *state = LineState { stage: "baseline", last: Some(now) };
-                let resumed = if *stored > 0 { format!(", {stored} trials are stored already") } else { String::new() };
+                let resumed = if *stored > 0 {
+                    format!(", with {} stored by an earlier run", counted(*stored, "trial"))
+                } else {
+                    String::new()
+                };
                 Some(format!("{campaign}: started as {kind}{resumed}"))
             }
             Event::TrialStarted { .. } => None,
@@ -210,7 +222,7 @@ impl Reporter for Bars<'_> {
                 self.total.set_length(u64::try_from(campaigns.len()).unwrap_or(u64::MAX));
             }
             Event::Reaped { containers } => {
-                self.printer.line(&format!("removed {containers} containers that an earlier run had left behind"));
+                self.printer.line(&reaped(*containers));
             }
             Event::Preparing { campaign, message } => {
                 self.campaign.set_prefix(campaign.to_string());

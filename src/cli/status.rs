@@ -66,7 +66,7 @@ mod tests {
         let status = |ends: &[CampaignEnd]| ends.iter().map(Status::of).max().unwrap_or(Status::Done).code();
         let incomplete = CampaignEnd::Incomplete { reasons: Vec::new() };
         assert_eq!(status(&[]), 0);
-        assert_eq!(status(&[incomplete.clone(), CampaignEnd::Measured(Default::default())]), 4);
+        assert_eq!(status(&[incomplete.clone(), CampaignEnd::Measured(crate::campaign::Totals::default())]), 4);
         assert_eq!(status(&[refused(true)]), 4);
         assert_eq!(status(&[incomplete, refused(false)]), 1);
         assert_eq!(status(&[CampaignEnd::Interrupted, refused(false)]), 130);

@@ -7,7 +7,7 @@
 //!
 //! Two programs installed one after the other fail when the first stubs `prctl` or `seccomp`. A filter of seccompiler
 //! has one action for what matches and one for what doesn't, and knows no `SECCOMP_RET_USER_NOTIF`. So each group of
-//! calls is compiled with placeholder actions, and [`assemble`] joins the fragments: this is the only place where
+//! calls is compiled with placeholder actions, and `assemble` joins the fragments: this is the only place where
 //! return values are rewritten.
 //!
 //! The program, in the order of its parts (seccomp(2), `linux/seccomp.h`):
@@ -40,6 +40,13 @@ const RETURN_KILL_PROCESS: u32 = 0x8000_0000;
 const ENOSYS: u32 = 38;
 /// Bit that marks a number of the x32 ABI (`__X32_SYSCALL_BIT`).
 const X32_BIT: u32 = 0x4000_0000;
+
+/// Instructions of classic BPF (`linux/filter.h`): `BPF_LD | BPF_W | BPF_ABS`, `BPF_JMP | BPF_JA`,
+/// `BPF_JMP | BPF_JGE | BPF_K`, `BPF_RET | BPF_K`.
+const LOAD: u16 = 0x20;
+const JUMP: u16 = 0x05;
+const JUMP_IF_GREATER_OR_EQUAL: u16 = 0x35;
+const RETURN: u16 = 0x06;
 
 /// Placeholder for "this fragment matches"; `SECCOMP_RET_TRACE` with a number of ours is never a real answer here.
 const MATCH: u32 = 1;
@@ -75,7 +82,8 @@ impl fmt::Display for FilterError {
 
 impl std::error::Error for FilterError {}
 
-/// The calls of [`LIFECYCLE`] that `architecture` has.
+/// The calls by which a process begins, changes its program, ends, or collects a child, as far as `architecture` has them: they
+/// are notified in every trial.
 #[must_use]
 pub fn lifecycle(architecture: Architecture) -> BTreeSet<Sysno> {
     let exists = |call: &Sysno| call.number(architecture).is_some();
@@ -161,8 +169,6 @@ fn number(architecture: Architecture, call: Sysno) -> Result<i64, FilterError> {
 /// In a fragment, `MATCH` becomes its answer, seccompiler's answer to another architecture becomes a notification, and
 /// `NEXT`, a return, becomes a jump of the same length to the end of the fragment, where the next one begins.
 fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: u32) -> BpfProgram {
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
     let match_placeholder = u32::from(SeccompAction::Trace(MATCH));
     let next_placeholder = u32::from(SeccompAction::Trace(NEXT));
 
@@ -190,9 +196,6 @@ fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: u32) 
 
 /// Notifies every x32 call: they come with the native `arch`, so seccompiler's check does not see them.
 fn foreign_number_check() -> [sock_filter; 3] {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const JUMP_IF_GREATER_OR_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
     // The number is at offset 0 of `struct seccomp_data`. The call -1, which seccomp(2) says a tracer may use to skip a
     // call, is above the bit as well, and no call of any ABI.
     [
@@ -226,7 +229,7 @@ mod tests {
         data.extend(number.to_le_bytes());
         data.extend(arch.to_le_bytes());
         data.extend(0u64.to_le_bytes());
-        arguments.iter().for_each(|argument| data.extend(argument.to_le_bytes()));
+        data.extend(arguments.iter().flat_map(|argument| argument.to_le_bytes()));
         let (mut accumulator, mut at) = (0u32, 0usize);
         loop {
             let sock_filter { code, jt, jf, k } = program[at];

@@ -42,38 +42,54 @@ pub fn batch_table(ends: &[(CampaignName, CampaignEnd)]) -> String {
                 let joint = format!("{} ({} of {} runs passed)", totals.joint_avoided, totals.joint_verified, totals.joint_of);
                 table.row([name.to_string()].into_iter().chain(numbers).chain([joint, totals.trials.to_string(), time]));
                 if totals.unstable > 0 {
-                    let reason = format!("{} calls whose runs disagreed; `loupe show {}` names them", totals.unstable, name.app);
+                    let reason =
+                        format!("{} whose runs disagreed; `loupe show {}` says more", counted(totals.unstable, "call"), name.app);
                     note("unstable", &[reason]);
                 }
                 if totals.unexercised > 0 {
                     let reason = format!(
-                        "{} calls that were not made again while treated, and count as not avoidable; `loupe show {}` names them",
-                        totals.unexercised, name.app
+                        "{} not made again while treated, so nothing is known of it; counted as not avoidable. `loupe show {}` says more",
+                        counted(totals.unexercised, "call"),
+                        name.app
                     );
                     note("unproven", &[reason]);
                 }
             }
             CampaignEnd::Refused { reasons, .. } => {
-                table.row([name.to_string(), "refused".into()]);
+                table.row(without_numbers(name, "refused"));
                 note(
                     "refused, because the app does not do its job even without any treatment, or the workload proves nothing",
                     reasons,
                 );
             }
             CampaignEnd::Incomplete { reasons } => {
-                table.row([name.to_string(), "incomplete".into()]);
+                table.row(without_numbers(name, "incomplete"));
                 note("incomplete; run the same command again to try what stayed inconclusive", reasons);
             }
             CampaignEnd::Failed { message } => {
-                table.row([name.to_string(), "failed".into()]);
+                table.row(without_numbers(name, "failed"));
                 note("failed", std::slice::from_ref(message));
             }
-            CampaignEnd::Interrupted => table.row([name.to_string(), "interrupted".into()]),
+            CampaignEnd::Interrupted => table.row(without_numbers(name, "interrupted")),
         }
     }
     let mut text = table.render();
     text.push_str(&notes);
     text
+}
+
+/// The row of a campaign without results: how it ended stands in the last column.
+fn without_numbers(name: &CampaignName, end: &str) -> Vec<String> {
+    let mut cells = vec![String::new(); 9];
+    cells[0] = name.to_string();
+    end.clone_into(&mut cells[8]);
+    cells
+}
+
+/// A number with its noun.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]

@@ -6,6 +6,6 @@ mod campaigns;
 mod table;
 mod verdicts;
 
-pub use campaigns::{batch_table, seconds};
+pub use campaigns::{batch_table, counted, seconds};
 pub use table::{Align, Table};
 pub use verdicts::{show_json, show_text};

@@ -22,7 +22,7 @@ pub(super) fn program(
 ) -> io::Result<Program> {
     let name = command.first().ok_or_else(|| io::Error::other("the command line is empty"))?;
     let environment = std::env::vars_os().map(|(key, value)| {
-        let mut entry = OsString::from(key);
+        let mut entry = key;
         entry.push("=");
         entry.push(value);
         CString::new(entry.into_vec()).map_err(io::Error::other)

@@ -53,10 +53,7 @@ pub fn main() -> ExitCode {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes());
         return ExitCode::from(2);
     }
-    let mut control = match Control::take_over() {
-        Ok(control) => control,
-        Err(_) => return ExitCode::from(3),
-    };
+    let Ok(mut control) = Control::take_over() else { return ExitCode::from(3) };
     control.report_panics();
     match run(&mut control) {
         Ok(()) => ExitCode::SUCCESS,

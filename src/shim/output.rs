@@ -71,9 +71,11 @@ mod tests {
         fn nothing_is_lost_from_the_count(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..20), limit in 2..64usize) {
             let all: Vec<u8> = pieces.concat();
             let mut capture = Capture::new(limit);
-            pieces.iter().for_each(|piece| capture.push(piece));
+            for piece in &pieces {
+                capture.push(piece);
+            }
             prop_assert!(capture.head.len() + capture.tail.len() <= limit);
-            prop_assert_eq!(capture.head.len() + capture.tail.len() + capture.dropped as usize, all.len());
+            prop_assert_eq!(capture.head.len() + capture.tail.len() + usize::try_from(capture.dropped).unwrap(), all.len());
             prop_assert!(all.starts_with(&capture.head));
             prop_assert!(all.ends_with(&capture.tail.iter().copied().collect::<Vec<_>>()));
         }

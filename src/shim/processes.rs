@@ -120,7 +120,9 @@ impl Processes {
             self.add(*pid);
         }
         let gone: Vec<i32> = self.known.keys().copied().filter(|pid| !present.contains(pid)).collect();
-        gone.into_iter().for_each(|pid| self.vanished(pid));
+        for pid in gone {
+            self.vanished(pid);
+        }
         Ok(())
     }
 

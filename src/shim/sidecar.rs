@@ -163,7 +163,7 @@ impl RunningJob {
             if !ready.next().unwrap_or(false) {
                 continue;
             }
-            let mut buffer = [0; 64 * 1024];
+            let mut buffer = [0; 16 * 1024];
             let count = match pipe.read(&mut buffer) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -46,7 +46,7 @@ impl Stream {
 
     /// Takes what is there; forgets the pipe when its last writer is gone.
     fn take(&mut self) {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = [0; 16 * 1024];
         match self.pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
             Some(Ok(count)) if count > 0 => self.capture.push(&buffer[..count]),
             Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -151,11 +151,10 @@ impl Supervisor {
             }
             if commanded {
                 control.fill()?;
-                while let Some(command) = control.next()? {
-                    match command {
-                        Command::Finish => return Ok(()),
-                        other => return Err(ShimError::new(format!("a supervisor cannot {other:?}"))),
-                    }
+                match control.next()? {
+                    Some(Command::Finish) => return Ok(()),
+                    Some(other) => return Err(ShimError::new(format!("a supervisor cannot {other:?}"))),
+                    None => {}
                 }
             }
             if signalled && self.handle_signals(signals)? {

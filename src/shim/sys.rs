@@ -27,6 +27,8 @@ const NOTIFICATION_SEND: u64 = ioctl_number(READ | WRITE, b'!' as u64, 1, size_o
 const NOTIFICATION_SET_FLAGS: u64 = ioctl_number(WRITE, b'!' as u64, 4, size_of::<u64>());
 /// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP` (Linux 6.6): the answer wakes the app on the supervisor's own processor.
 const SYNC_WAKE_UP: u64 = 1;
+/// `SECCOMP_USER_NOTIF_FLAG_CONTINUE` of `linux/seccomp.h`.
+const CONTINUE: u32 = 1;
 const PIDFD_GET_INFO: u64 = ioctl_number(READ | WRITE, 0xff, 11, size_of::<PidfdInfo>());
 /// `PIDFD_INFO_EXIT` (Linux 6.15): the exit status stays readable after the process was reaped.
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
@@ -89,7 +91,7 @@ impl Listener {
     /// Answers a call. `Ok(false)`: the caller is gone and needs no answer.
     pub(super) fn answer(&self, id: u64, answer: Answer) -> io::Result<bool> {
         let (val, error, flags) = match answer {
-            Answer::Continue => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+            Answer::Continue => (0, 0, CONTINUE),
             Answer::Zero => (0, 0, 0),
             Answer::Error(number) => (0, -number, 0),
         };

@@ -35,7 +35,8 @@ fn look_up_in(text: &str, passwd: &str, group: &str) -> io::Result<Identity> {
         let chosen = number(entry.map_or(group_text, |fields| fields[2]), "group")?;
         return Ok(Identity { user, group: chosen, supplementary: vec![chosen] });
     }
-    let memberships = lines(group).filter(|fields| fields.len() > 3 && fields[3].split(',').any(|member| member == name));
+    let memberships =
+        lines(group).filter(|fields| fields.len() > 3 && !name.is_empty() && fields[3].split(',').any(|member| member == name));
     let mut supplementary = vec![own_group];
     supplementary.extend(memberships.filter_map(|fields| fields[2].parse::<u32>().ok()).filter(|group| *group != own_group));
     Ok(Identity { user, group: own_group, supplementary })

@@ -52,6 +52,7 @@ fn record_of(request: &TrialRequest, report: &Report) -> TrialRecord {
     };
     let calls = report.seen.iter().map(|call| (*call, statistics("worker one"))).collect();
     let observation = Observation {
+        not_started: None,
         calls: CallLog { calls, ..CallLog::default() },
         timings: Timings { total: Duration::from_millis(7), ..Timings::default() },
         ready: true,
@@ -376,6 +377,7 @@ fn everything_in_a_record_survives_the_disk() {
         samples: vec![[u64::MAX, 1, 2, 3, 4, 5]],
     };
     let observation = Observation {
+        not_started: None,
         deadline: Some(Duration::from_secs(10)),
         ready: false,
         app: AppEnd {

@@ -19,7 +19,7 @@ pub struct CallStatistics {
     pub samples: Vec<[u64; 6]>,
 }
 
-/// A call through another ABI than the native one (i386 or x32 on x86_64): seen, reported, never treated.
+/// A call through another ABI than the native one (i386 or x32 on `x86_64`): seen, reported, never treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
 pub struct ForeignCall {

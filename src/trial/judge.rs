@@ -107,3 +107,154 @@ fn check_failure(observation: &Observation) -> Option<FailCause> {
         None => Some(FailCause::CheckFailed { code: -1, message: "not done before its deadline".to_owned() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use regex::Regex;
+
+    use super::*;
+    use crate::spec::{Client, ImageSource, Limits, Success};
+    use crate::trial::{CheckEnd, ClientEnd, Death};
+
+    fn workload() -> Workload {
+        Workload {
+            name: "test".into(),
+            kind: None,
+            command: None,
+            environment: BTreeMap::new(),
+            port: None,
+            client: None,
+            stay_up: Workload::DEFAULT_STAY_UP,
+            success: Success::default(),
+            timeout: None,
+            limits: Limits::default(),
+        }
+    }
+
+    fn output(text: &str) -> Output {
+        Output { kept: text.as_bytes().to_vec(), dropped: 0 }
+    }
+
+    fn death(signal: &str) -> Death {
+        Death { process: "worker".into(), signal: signal.into() }
+    }
+
+    /// A run to completion that went well.
+    fn good_run() -> Observation {
+        let mut observation = Observation { ready: true, ..Observation::default() };
+        observation.app.main = Some(Ending::Exited(0));
+        observation
+    }
+
+    /// A server that was still running when its client was done.
+    fn good_server() -> Observation {
+        let client = ClientEnd { ending: Some(Ending::Exited(0)), stdout: output("10 requests in 1 s\n"), stderr: output("") };
+        Observation { ready: true, client: Some(client), ..Observation::default() }
+    }
+
+    fn run(workload: &Workload, observation: &Observation) -> Outcome {
+        judge(workload, Kind::RunToCompletion, None, observation)
+    }
+
+    fn serve(workload: &Workload, observation: &Observation) -> Outcome {
+        judge(workload, Kind::Server, Some(80), observation)
+    }
+
+    #[test]
+    fn good_runs_pass() {
+        assert_eq!(run(&workload(), &good_run()), Outcome::Pass);
+        assert_eq!(serve(&workload(), &good_server()), Outcome::Pass);
+    }
+
+    #[test]
+    fn trouble_is_never_a_failure_whatever_else_was_seen() {
+        for trouble in
+            [Trouble::Engine("x".into()), Trouble::Shim("x".into()), Trouble::Sidecar("x".into()), Trouble::Interrupted]
+        {
+            let mut observation = good_run();
+            observation.trouble = Some(trouble);
+            observation.app.deaths = vec![death("SIGSEGV")];
+            assert!(matches!(run(&workload(), &observation), Outcome::Inconclusive(_)));
+        }
+    }
+
+    #[test]
+    fn a_crash_fails_even_if_the_client_is_content() {
+        let mut observation = good_server();
+        observation.app.deaths = vec![death("SIGSEGV")];
+        let cause = FailCause::Died { process: "worker".into(), signal: "SIGSEGV".into() };
+        assert_eq!(serve(&workload(), &observation), Outcome::Fail(cause));
+        let mut tolerant = workload();
+        tolerant.success.expected_deaths = vec!["SIGSEGV".into()];
+        assert_eq!(serve(&tolerant, &observation), Outcome::Pass);
+    }
+
+    #[test]
+    fn a_server_that_ends_fails_unless_it_daemonised() {
+        let mut observation = good_server();
+        observation.app.main = Some(Ending::Exited(0));
+        assert_eq!(serve(&workload(), &observation), Outcome::Fail(FailCause::ExitedEarly { code: 0 }));
+        observation.app.daemonised = true;
+        assert_eq!(serve(&workload(), &observation), Outcome::Pass);
+        observation.app.main = Some(Ending::Exited(3));
+        assert_eq!(serve(&workload(), &observation), Outcome::Fail(FailCause::ExitedEarly { code: 3 }));
+    }
+
+    #[test]
+    fn the_exit_code_is_the_apps_or_the_clients() {
+        let mut strict = workload();
+        strict.success.exit_code = 7;
+        assert_eq!(run(&strict, &good_run()), Outcome::Fail(FailCause::ExitCode { code: 0, expected: 7 }));
+        assert_eq!(serve(&strict, &good_server()), Outcome::Fail(FailCause::ClientExitCode { code: 0, expected: 7 }));
+    }
+
+    #[test]
+    fn a_deadline_says_whether_the_server_ever_listened() {
+        let mut observation = good_server();
+        observation.deadline = Some(Duration::from_secs(3));
+        assert_eq!(serve(&workload(), &observation), Outcome::Fail(FailCause::Deadline { deadline_ms: 3000 }));
+        observation.ready = false;
+        assert_eq!(serve(&workload(), &observation), Outcome::Fail(FailCause::NeverReady { port: 80, deadline_ms: 3000 }));
+    }
+
+    #[test]
+    fn patterns_look_at_the_client_of_a_server_and_at_the_app_otherwise() {
+        let mut strict = workload();
+        strict.success.stdout_matches = vec![Regex::new("[1-9][0-9]* requests").unwrap()];
+        strict.success.stdout_forbids = vec![Regex::new("Socket errors").unwrap()];
+        assert_eq!(serve(&strict, &good_server()), Outcome::Pass);
+        assert!(matches!(run(&strict, &good_run()), Outcome::Fail(FailCause::OutputMismatch { .. })));
+        let mut broken = good_server();
+        broken.client.as_mut().unwrap().stdout = output("10 requests\nSocket errors: read 3\n");
+        assert!(matches!(serve(&strict, &broken), Outcome::Fail(FailCause::OutputForbidden { .. })));
+    }
+
+    #[test]
+    fn files_checks_memory_and_the_launch_are_looked_at() {
+        let mut strict = workload();
+        strict.success.files = vec!["/out".into()];
+        assert_eq!(run(&strict, &good_run()), Outcome::Fail(FailCause::MissingFile { path: "/out".into() }));
+        let mut observation = good_run();
+        observation.files.insert("/out".into(), Vec::new());
+        observation.check = Some(CheckEnd { ending: Some(Ending::Exited(1)), output: output("the sum is wrong\n") });
+        let message = "the sum is wrong".into();
+        assert_eq!(run(&strict, &observation), Outcome::Fail(FailCause::CheckFailed { code: 1, message }));
+        observation.app.out_of_memory = true;
+        assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::OutOfMemory { .. })));
+        observation.not_started = Some("no such file".into());
+        assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::NotStarted { .. })));
+    }
+
+    #[test]
+    fn a_client_that_crashes_fails() {
+        let mut with_client = workload();
+        let image = ImageSource::Reference("wrk:1".into());
+        with_client.client = Some(Client { image, command: vec!["wrk".into()], environment: BTreeMap::new() });
+        let mut observation = good_server();
+        observation.client.as_mut().unwrap().ending = Some(Ending::Signaled("SIGABRT".into()));
+        assert_eq!(serve(&with_client, &observation), Outcome::Fail(FailCause::ClientDied { signal: "SIGABRT".into() }));
+    }
+}

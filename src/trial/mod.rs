@@ -102,6 +102,7 @@ impl Intervention {
     }
 
     /// The treated calls in name order.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (Sysno, Treatment)> + '_ {
         self.0.iter().map(|(call, treatment)| (*call, *treatment))
     }

@@ -49,7 +49,7 @@ impl Frame {
         Self { kind: kind.to_owned(), ..Self::default() }
     }
 
-    fn field(mut self, key: &str, value: impl ToString) -> Self {
+    fn field(mut self, key: &str, value: &(impl ToString + ?Sized)) -> Self {
         self.fields.insert(key.to_owned(), value.to_string());
         self
     }
@@ -268,18 +268,18 @@ impl Command {
         match self {
             Self::Launch(launch) => Frame::new("launch")
                 .field("intervention", &launch.intervention)
-                .field("watch", launch.watch.name())
-                .field("output-limit", launch.output_limit)
+                .field("watch", &launch.watch.name())
+                .field("output-limit", &launch.output_limit)
                 .children(arguments(&launch.command)),
             Self::Finish => Frame::new("finish"),
             Self::Network => Frame::new("network"),
             Self::Run(job) => {
-                let mut frame = Frame::new("run").field("user", &job.user).field("output-limit", job.output_limit);
+                let mut frame = Frame::new("run").field("user", &job.user).field("output-limit", &job.output_limit);
                 if let Some(port) = job.port {
-                    frame = frame.field("port", port);
+                    frame = frame.field("port", &port);
                 }
                 let files = job.files.iter().map(|file| {
-                    Frame::new("file").field("path", &file.path).field("executable", file.executable).body(file.content.clone())
+                    Frame::new("file").field("path", &file.path).field("executable", &file.executable).body(file.content.clone())
                 });
                 frame.children(arguments(&job.command).chain(files))
             }
@@ -402,15 +402,15 @@ impl Event {
             Self::Hello => Frame::new("hello"),
             Self::Installed => Frame::new("installed"),
             Self::MainEnded { ending, daemonised } => {
-                with_ending(Frame::new("main-ended"), Some(ending)).field("daemonised", daemonised)
+                with_ending(Frame::new("main-ended"), Some(ending)).field("daemonised", &daemonised)
             }
             Self::Report(report) => report_frame(report),
             Self::NetworkReady => Frame::new("network-ready"),
             Self::Listening => Frame::new("listening"),
             Self::JobEnded(end) => with_ending(Frame::new("job-ended"), end.ending.as_ref())
                 .children([output_frame("stdout", &end.stdout), output_frame("stderr", &end.stderr)]),
-            Self::NotStarted { message } => Frame::new("not-started").field("message", message),
-            Self::Trouble { message } => Frame::new("trouble").field("message", message),
+            Self::NotStarted { message } => Frame::new("not-started").field("message", &message),
+            Self::Trouble { message } => Frame::new("trouble").field("message", &message),
         }
     }
 
@@ -446,8 +446,8 @@ impl Event {
 
 fn with_ending(frame: Frame, ending: Option<&Ending>) -> Frame {
     match ending {
-        Some(Ending::Exited(code)) => frame.field("exited", code),
-        Some(Ending::Signaled(signal)) => frame.field("signaled", signal),
+        Some(Ending::Exited(code)) => frame.field("exited", &code),
+        Some(Ending::Signaled(signal)) => frame.field("signaled", &signal),
         None => frame,
     }
 }
@@ -462,7 +462,7 @@ fn ending(frame: &Frame) -> Result<Option<Ending>, WireError> {
 }
 
 fn output_frame(stream: &str, output: &Output) -> Frame {
-    Frame::new("output").field("stream", stream).field("dropped", output.dropped).body(output.kept.clone())
+    Frame::new("output").field("stream", &stream).field("dropped", &output.dropped).body(output.kept.clone())
 }
 
 fn read_output(frame: &Frame, stdout: &mut Output, stderr: &mut Output) -> Result<(), WireError> {
@@ -478,11 +478,11 @@ fn read_output(frame: &Frame, stdout: &mut Output, stderr: &mut Output) -> Resul
 fn report_frame(report: &AppReport) -> Frame {
     let AppReport { end, calls } = report;
     let mut frame = with_ending(Frame::new("report"), end.main.as_ref())
-        .field("daemonised", end.daemonised)
-        .field("peak-rss-kib", end.peak_rss_kib)
-        .field("cpu-microseconds", end.cpu_time.as_micros());
+        .field("daemonised", &end.daemonised)
+        .field("peak-rss-kib", &end.peak_rss_kib)
+        .field("cpu-microseconds", &end.cpu_time.as_micros());
     if let Some(open_files) = end.open_files {
-        frame = frame.field("open-files", open_files);
+        frame = frame.field("open-files", &open_files);
     }
     let mut children = vec![output_frame("stdout", &end.stdout), output_frame("stderr", &end.stderr)];
     for death in &end.deaths {
@@ -490,19 +490,20 @@ fn report_frame(report: &AppReport) -> Frame {
     }
     for (call, statistics) in &calls.calls {
         let processes =
-            statistics.processes.iter().map(|(name, count)| Frame::new("process").field("name", name).field("count", count));
+            statistics.processes.iter().map(|(name, count)| Frame::new("process").field("name", &name).field("count", &count));
         let samples = statistics.samples.iter().map(|sample| {
             let words: Vec<_> = sample.iter().map(|argument| format!("{argument:x}")).collect();
-            Frame::new("sample").field("arguments", words.join(","))
+            Frame::new("sample").field("arguments", &words.join(","))
         });
-        children.push(Frame::new("call").field("name", call).field("count", statistics.count).children(processes.chain(samples)));
+        children
+            .push(Frame::new("call").field("name", &call).field("count", &statistics.count).children(processes.chain(samples)));
     }
     for (number, count) in &calls.unknown {
-        children.push(Frame::new("unknown").field("number", number).field("count", count));
+        children.push(Frame::new("unknown").field("number", &number).field("count", &count));
     }
     for (call, count) in &calls.foreign {
-        let frame = Frame::new("foreign").field("architecture", call.architecture).field("number", call.number);
-        children.push(frame.field("count", count));
+        let frame = Frame::new("foreign").field("architecture", &call.architecture).field("number", &call.number);
+        children.push(frame.field("count", &count));
     }
     frame.children(children)
 }
@@ -521,7 +522,7 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
         match child.kind.as_str() {
             "output" => read_output(&child, &mut end.stdout, &mut end.stderr)?,
             "death" => {
-                end.deaths.push(Death { process: child.text("process")?.to_owned(), signal: child.text("signal")?.to_owned() })
+                end.deaths.push(Death { process: child.text("process")?.to_owned(), signal: child.text("signal")?.to_owned() });
             }
             "call" => {
                 calls.calls.insert(child.parse("name")?, call_statistics(&child)?);
