@@ -3,10 +3,14 @@
 #[cfg(feature = "cli")]
 pub mod campaign;
 #[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
 pub mod explore;
 pub mod filter;
+#[cfg(feature = "cli")]
+pub mod report;
 pub mod shim;
 #[cfg(feature = "cli")]
 pub mod spec;

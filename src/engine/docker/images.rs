@@ -59,6 +59,14 @@ impl DockerEngine {
         }
     }
 
+    /// Whether the engine has the image `reference`. Pulls nothing.
+    ///
+    /// # Errors
+    /// When the engine can't say.
+    pub async fn has_image(&self, reference: &str) -> Result<bool, EngineError> {
+        Ok(self.inspect_image(reference).await?.is_some())
+    }
+
     /// An image that is not the app's own.
     pub(super) async fn image(&self, source: &ImageSource, notice: &Notice) -> Result<Image, EngineError> {
         match source {

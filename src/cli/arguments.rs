@@ -1,0 +1,255 @@
+//! The command line as types. Everything in here is seen by users: doc comments are the text of `--help`.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use globset::Glob;
+
+use super::settings::default_jobs;
+use super::shard::Shard;
+use crate::explore::Settings;
+
+/// Finds out, by experiment, which Linux system calls an application really needs.
+///
+/// Loupe runs an app in Docker again and again, each time with one system call stubbed (it fails with ENOSYS) or faked (it
+/// does nothing and reports success), and sees whether the app's workload still succeeds.
+#[derive(Debug, Parser)]
+#[command(
+    name = "loupe",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:
+  loupe doctor                 is everything there that Loupe needs?
+  loupe batch apps/            measure every app in the folder apps/
+  loupe run apps/nginx         measure one app
+
+Exit codes:
+  0    done
+  1    a negative answer: an app that could not be measured
+  2    a mistake in the command line or in an app.yaml
+  3    the environment is not usable: no engine, kernel too old
+  4    finished, but something stayed inconclusive
+  70   a bug in Loupe
+  130  interrupted; the same command resumes"
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Print results and errors, but no progress
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// Print a log to standard error; twice for more
+    #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(super) verbose: u8,
+    /// When to use colour; `auto` heeds `NO_COLOR`
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(super) color: ColorChoice,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    Batch(BatchArguments),
+    Run(RunArguments),
+    Doctor(DoctorArguments),
+    Clean(CleanArguments),
+    Completions(CompletionsArguments),
+}
+
+/// Measure every app in a folder
+///
+/// Each sub-folder with a Dockerfile is an app; its app.yaml says how it is exercised and what counts as success. Every
+/// outcome is stored as it comes: after Ctrl-C or a crash the same command goes on where it was. Apps whose results still
+/// stand are not measured again.
+///
+/// The closing table goes to standard output, progress to standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe batch apps/                         measure every app in apps/
+  loupe batch apps/ --only 'nginx*'         only those whose name matches
+  loupe batch apps/ --shard 2/3             on the second of three machines
+  loupe batch apps/ --format json | jq .    every event as a line of JSON")]
+pub(super) struct BatchArguments {
+    /// The folder that holds the apps' folders; Dockerfiles/ and workloads/ are looked for beside it
+    #[arg(value_name = "APPS_DIR")]
+    pub(super) apps: PathBuf,
+    /// Only apps whose name matches this pattern; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub(super) only: Vec<Glob>,
+    /// Only the K-th of N parts, by position in name order among the chosen apps: for N machines
+    #[arg(long, value_name = "K/N")]
+    pub(super) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(super) measuring: Measuring,
+}
+
+/// Measure one app
+///
+/// The same as `batch`, for the app in one folder. Dockerfiles/ and workloads/ are looked for beside the folder that holds
+/// the app's folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe run apps/nginx                      measure nginx with each of its workloads
+  loupe run apps/nginx --fresh              once more from the beginning
+  loupe run apps/nginx --results /tmp/try   leave the results database alone")]
+pub(super) struct RunArguments {
+    /// The app's folder, with its Dockerfile
+    #[arg(value_name = "APP_DIR")]
+    pub(super) app: PathBuf,
+    #[command(flatten)]
+    pub(super) measuring: Measuring,
+}
+
+/// How apps are measured.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Measuring {
+    /// Trials that run at the same time [default: 2 per core, which later versions may change]
+    #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
+    jobs: Option<usize>,
+    /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// Start over, even where an earlier run can be resumed or its results still stand
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Don't count how often a stubbed or faked call was made: for calls too hot for that
+    #[arg(long)]
+    no_hits: bool,
+    /// Runs without any intervention, all of which have to pass
+    #[arg(long, value_name = "N", default_value_t = Settings::default().baselines, value_parser = at_least_one::<u32>)]
+    baselines: u32,
+    /// Runs of everything avoidable avoided at once, all of which have to pass
+    #[arg(long, value_name = "N", default_value_t = Settings::default().joint_runs, value_parser = at_least_one::<u32>)]
+    joint_runs: u32,
+    /// How events and the closing table are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+impl Measuring {
+    /// Trials that run at the same time.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.unwrap_or_else(default_jobs)
+    }
+
+    /// How thorough to be.
+    pub(super) fn settings(&self) -> Settings {
+        Settings { baselines: self.baselines, joint_runs: self.joint_runs, count_hits: !self.no_hits, ..Settings::default() }
+    }
+}
+
+/// Check that everything is there that Loupe needs, and say what to do where it isn't
+///
+/// Looks at the container engine, the kernel, the base image and the disk, and runs one short container under a filter.
+/// Exits with 0 if Loupe can work, with 3 if it can't.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  loupe doctor                              before the first batch")]
+pub(super) struct DoctorArguments {
+    /// The folder of the results, whose disk is looked at [default: `LOUPE_RESULTS` of the environment, or results]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// Remove the containers and volumes that Loupe made
+///
+/// Runs clean up after themselves, and what a killed run left behind is removed when the next one starts: this is for the
+/// last one. It does not spare what a running batch is using. Results are not touched.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe clean                               containers and volumes
+  loupe clean --images                      also the images of apps and clients; they are built anew when needed")]
+pub(super) struct CleanArguments {
+    /// Also remove the images that Loupe built
+    #[arg(long)]
+    pub(super) images: bool,
+    /// How the counts are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// Print a script that teaches a shell to complete Loupe's command line
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe completions bash > ~/.local/share/bash-completion/completions/loupe
+  loupe completions zsh > ~/.zfunc/_loupe")]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
+    text.parse().ok().filter(|number| *number >= N::from(1)).ok_or("has to be a whole number, at least 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn measuring(arguments: &[&str]) -> Measuring {
+        let arguments = ["loupe", "run", "apps/x"].iter().chain(arguments);
+        match Arguments::try_parse_from(arguments).unwrap().verb {
+            Verb::Run(run) => run.measuring,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_options_a_campaign_is_as_thorough_as_the_planner_says() {
+        assert_eq!(measuring(&[]).settings(), Settings::default());
+        assert_eq!(measuring(&[]).jobs(), default_jobs());
+    }
+
+    #[test]
+    fn options_reach_the_settings() {
+        let measuring = measuring(&["--baselines", "7", "--joint-runs=2", "--no-hits", "--jobs", "5"]);
+        let wanted = Settings { baselines: 7, joint_runs: 2, count_hits: false, ..Settings::default() };
+        assert_eq!((measuring.settings(), measuring.jobs()), (wanted, 5));
+    }
+
+    #[test]
+    fn numbers_below_one_are_refused() {
+        for option in ["--jobs=0", "--baselines=0", "--joint-runs=0", "--jobs=-1", "--jobs=many"] {
+            assert!(Arguments::try_parse_from(["loupe", "run", "apps/x", option]).is_err(), "{option}");
+        }
+    }
+}
