@@ -173,3 +173,51 @@ fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
     assert_eq!(full.status.code(), Some(3));
     assert!(String::from_utf8(full.stderr).unwrap().starts_with("error: cannot write to standard output: "));
 }
+
+#[test]
+fn a_first_signal_stops_in_order_and_exits_with_130() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use std::process::{Command, Stdio};
+
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let folder = with_app(GOOD);
+        // An engine that never answers.
+        let socket = folder.path().join("engine.sock");
+        let engine = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let child = Command::new(assert_cmd::cargo::cargo_bin("loupe"))
+            .args(["batch", "apps"])
+            .current_dir(folder.path())
+            .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let connection = engine.accept().unwrap();
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(connection);
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with("stopping: what is finished is stored; the same command resumes"), "{signal}: {error}");
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+#[test]
+fn a_panic_on_any_thread_is_called_a_bug_and_exits_with_70() {
+    const AGAIN: &str = "LOUPE_TEST_PANICS";
+    if std::env::var_os(AGAIN).is_some() {
+        loupe::cli::report_panics_as_bugs();
+        drop(std::thread::spawn(|| panic!("on purpose")).join());
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_panic_on_any_thread_is_called_a_bug_and_exits_with_70", "--nocapture"])
+        .env(AGAIN, "1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(70));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("this is a bug in loupe") && error.contains("on purpose"), "{error}");
+}

@@ -40,37 +40,35 @@ pub(super) struct Arguments {
     pub(super) verb: Verb,
 }
 
+/// What stands above the options that every verb takes.
+const GLOBAL: &str = "Options of every command";
+
 /// What every verb takes.
 #[derive(Debug, Args)]
 pub(super) struct Global {
     /// Print results and errors, but no progress
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(super) quiet: bool,
     /// Print a log to standard error; twice for more
-    #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(long, short, global = true, help_heading = GLOBAL, action = ArgAction::Count, conflicts_with = "quiet")]
     pub(super) verbose: u8,
-    /// When to use colour; `auto` heeds `NO_COLOR`
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    /// When to use colour; auto: on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub(super) color: ColorChoice,
 }
 
-/// When to use colour.
+/// When to use colour. (Comments on the values would make every help text much longer.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set
     Auto,
-    /// Everywhere
     Always,
-    /// Nowhere
     Never,
 }
 
-/// How data is printed.
+/// How data is printed: for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
     Text,
-    /// For programs
     Json,
 }
 

@@ -155,7 +155,7 @@ async fn examine(docker_host: Option<&str>, results: &Path) -> Vec<Check> {
         });
         checks.push(match probe(engine).await {
             Ok((outcome, hits)) => probed(&outcome, hits),
-            Err(error) => Check::of_error("trial", &error, "`loupe doctor -v` says more"),
+            Err(error) => Check::of_error("trial", &error, "see the engine's log, such as `journalctl -u docker`"),
         });
     }
     checks.push(disk_space(results, free_space(results)));
@@ -274,9 +274,11 @@ fn probed(outcome: &Outcome, hits: u64) -> Check {
             let text = format!("a container ran, but its call of `{PROBE_CALL}` was not noticed");
             Check::problem("trial", text, "something on the engine's machine gets between Loupe's filter and the kernel")
         }
-        (Outcome::Fail(cause), _) => {
-            Check::problem("trial", format!("a container that has to work failed: {cause}"), "`loupe doctor -v` says more")
-        }
+        (Outcome::Fail(cause), _) => Check::problem(
+            "trial",
+            format!("a container that has to work failed: {cause}"),
+            "see the engine's log, such as `journalctl -u docker`",
+        ),
         (Outcome::Inconclusive(cause), _) => {
             let hint = "a virtual machine or a sandbox around the engine may forbid seccomp or SYS_PTRACE in containers";
             Check::problem("trial", cause.to_string(), hint)

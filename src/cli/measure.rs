@@ -88,6 +88,9 @@ async fn carry_out(
     reporters.finish();
 
     let mut status = ends.iter().map(|(_, end)| Status::of_campaign(end)).fold(Status::Done, Status::or_worse);
+    if stop.requested() && ends.len() < apps.iter().map(|app| app.workloads.len()).sum() {
+        status = Status::Interrupted;
+    }
     let failed = ends.iter().any(|(_, end)| matches!(end, CampaignEnd::Failed { .. }));
     // An engine that went away makes every app fail, and none of them is at fault.
     if failed && let Err(error) = engine.platform().await {

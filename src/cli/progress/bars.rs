@@ -47,6 +47,7 @@ impl Bars {
     fn draw_campaign(&mut self, name: &CampaignName) {
         let bar = self.bar(name);
         let Some(course) = self.tracker.under_way(name) else { return };
+        bar.set_message(Course::describe(course));
         if let (Some(total), Some(progress)) = (course.total(), course.progress) {
             if bar.length() != Some(u64::from(total)) {
                 bar.set_style(style("{spinner} {prefix:20} [{bar:20}] {wide_msg}"));
@@ -54,7 +55,6 @@ impl Bars {
             }
             bar.set_position(u64::from(progress.done));
         }
-        bar.set_message(Course::describe(course));
     }
 
     fn draw_whole(&self, at: Duration) {
@@ -102,4 +102,38 @@ impl Reporter for Bars {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("invariant: the templates in this file are valid").progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plain::tests::course;
+    use super::*;
+    use crate::cli::printer::tests::captured;
+
+    #[test]
+    fn what_stays_of_finished_campaigns_is_one_line_each() {
+        let (printer, output, error) = captured(false);
+        let mut bars = Bars::new(printer);
+        for (at, event) in course() {
+            bars.report(&event, at);
+            if matches!(event, Event::TrialEnded { .. }) {
+                assert!(bars.campaigns.values().all(|bar| bar.message().contains(" trials")));
+            }
+        }
+        assert!(bars.campaigns.is_empty());
+        assert_eq!(bars.whole.message(), "3 of 3 campaigns done");
+        bars.finish();
+        let text = error.text();
+        let lines: Vec<_> = text.lines().map(|line| line.split(';').next().unwrap()).collect();
+        assert_eq!(
+            lines,
+            [
+                "removed 1 container that an earlier run left behind",
+                "nginx/default: measured, 15 trials in 24 s",
+                "sort/default: up to date",
+                "web/default: refused in 0.9 s: baseline run 1: exit code 1"
+            ]
+        );
+        assert_eq!(output.text(), "");
+    }
 }

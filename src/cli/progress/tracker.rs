@@ -66,7 +66,8 @@ impl Course {
         let done = self.progress.map_or(0, |progress| progress.done);
         let total = self.total().map_or("?".to_owned(), |total| total.to_string());
         let left = self.left().map(|left| format!(", {} left", about(left))).unwrap_or_default();
-        format!("{done}/{total} trials, {}{left}", self.item)
+        let item = if self.item.is_empty() { String::new() } else { format!(", {}", self.item) };
+        format!("{done}/{total} trials{item}{left}")
     }
 }
 
