@@ -187,7 +187,7 @@ pub(super) struct DoctorArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe clean                               containers and volumes
-  loupe clean --images                      also the images of apps and clients; they are built anew when needed")]
+  loupe clean --images                      also images; they are built anew when needed")]
 pub(super) struct CleanArguments {
     /// Also remove the images that Loupe built
     #[arg(long)]

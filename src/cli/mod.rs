@@ -1,6 +1,6 @@
 //! The command line: arguments in, exit code out. One file per verb.
 //!
-//! The end of the flow. [`run`] is the whole program; `main` only calls it. Arguments become types once (`arguments`), the
+//! The end of the flow. [`run()`] is the whole program; `main` only calls it. Arguments become types once (`arguments`), the
 //! environment is read once (`settings`), one place writes (`printer`), and one knows exit codes (`status`). Reporters
 //! (`progress`) turn a batch's events into bars, lines or JSON. What a verb does is done by the library: nothing here decides
 //! about trials, verdicts or results.
