@@ -14,5 +14,7 @@ pub mod report;
 pub mod shim;
 #[cfg(feature = "cli")]
 pub mod spec;
+#[cfg(feature = "cli")]
+pub mod store;
 pub mod syscalls;
 pub mod trial;

@@ -7,7 +7,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use predicates::prelude::*;
 
-const VERBS: [&str; 5] = ["batch", "run", "doctor", "clean", "completions"];
+const VERBS: [&str; 6] = ["batch", "run", "show", "doctor", "clean", "completions"];
 const NO_ENGINE: &str = "unix:///nonexistent/docker.sock";
 
 /// Loupe in an empty folder, with nothing from the environment that would change what it does, and no engine.
@@ -124,6 +124,15 @@ fn a_shard_without_apps_has_nothing_to_do() {
     let assert = loupe(folder.path()).args(["batch", "apps", "--shard", "2/2"]).assert().code(0).stdout("");
     assert.stderr("no app belongs to this shard\n");
     loupe(folder.path()).args(["batch", "apps", "--shard", "1/2"]).assert().code(3);
+}
+
+#[test]
+fn showing_what_was_never_measured_exits_with_2_and_says_what_to_do() {
+    let folder = empty();
+    for arguments in [&["show", "nginx"][..], &["show", "nginx/wrk", "--results", "elsewhere", "--format", "json"]] {
+        let assert = loupe(folder.path()).args(arguments).assert().code(2).stdout("");
+        assert.stderr(predicate::str::contains("error: no results of `nginx").and(predicate::str::contains("\nhint: ")));
+    }
 }
 
 #[test]

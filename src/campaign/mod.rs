@@ -1,18 +1,34 @@
 //! The imperative shell around the planner: has an engine run what [`crate::explore`] asks for, in parallel, stores every
 //! outcome as it comes, and tells what happens.
+//!
+//! One campaign is one app and workload; a batch runs campaigns one after the other, each with as many trials at a time as there
+//! are jobs. Resuming is replaying: a trial whose outcome is stored is not run but recorded.
 
 mod event;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
-use crate::engine::Engine;
-use crate::explore::Settings;
-use crate::spec::AppSpec;
+use crate::engine::{Engine, EngineError, Platform, Session, Subject};
+use crate::explore::{Explorer, Findings, Settings, Step};
+use crate::spec::{self, AppSpec, Workload};
+use crate::store::{Conclusion, Environment, Finished, Identity, Journal, Opened, Store, StoreError, TrialRecord};
+use crate::trial::{FailCause, InconclusiveCause, Observation, Outcome, Purpose, TrialRequest, judge};
+
+/// Deadline of the first runs, from which later deadlines are derived.
+const FIRST_DEADLINE: Duration = Duration::from_secs(120);
+/// A trial may take this many times as long as the slowest baseline run: a pass at a fifth of the speed is still seen as one.
+const DEADLINE_FACTOR: u32 = 5;
+/// No deadline is shorter than this: a machine that pauses for a moment is no reason for a verdict.
+const SHORTEST_DEADLINE: Duration = Duration::from_secs(3);
 
 /// How a batch is to be run.
 #[derive(Debug, Clone)]
@@ -55,6 +71,36 @@ impl Stop {
     }
 }
 
+/// Why a campaign could not be carried out.
+#[derive(Debug, thiserror::Error)]
+enum CampaignError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CampaignError {
+    /// The message with its causes and what to do.
+    fn describe(&self) -> String {
+        let mut message = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.contains(&text) {
+                message.push_str(&format!(": {text}"));
+            }
+            cause = error.source();
+        }
+        if let Self::Store(error) = self
+            && let Some(hint) = error.hint()
+        {
+            message.push_str(&format!("\nhint: {hint}"));
+        }
+        message
+    }
+}
+
 /// Runs every workload of every app, one campaign after the other, and tells how each ended, in the same order.
 ///
 /// Never fails as a whole: what goes wrong with one app does not stop the others.
@@ -65,6 +111,263 @@ pub async fn batch<E: Engine>(
     emit: &(dyn Fn(Event) + Sync),
     stop: &Stop,
 ) -> Vec<(CampaignName, CampaignEnd)> {
-    let _ = (engine, apps, options, emit, stop);
-    Vec::new()
+    let campaigns: Vec<_> = apps.iter().flat_map(|app| app.workloads.iter().map(move |workload| (app, workload))).collect();
+    let name = |app: &AppSpec, workload: &Workload| CampaignName { app: app.name.clone(), workload: workload.name.clone() };
+    let names = campaigns.iter().map(|(app, workload)| name(app, workload)).collect();
+    emit(Event::BatchStarted { campaigns: names, jobs: options.jobs });
+    let mut ends = Vec::new();
+    for (app, workload) in campaigns {
+        let campaign = Campaign { engine, app, workload, options, emit, stop, name: name(app, workload) };
+        let end = if stop.requested() {
+            CampaignEnd::Interrupted
+        } else {
+            campaign.run().await.unwrap_or_else(|error| CampaignEnd::Failed { message: error.describe() })
+        };
+        emit(Event::Ended { campaign: campaign.name.clone(), end: end.clone() });
+        ends.push((campaign.name, end));
+    }
+    ends
+}
+
+/// One campaign with everything it needs.
+struct Campaign<'a, E> {
+    engine: &'a E,
+    app: &'a AppSpec,
+    workload: &'a Workload,
+    options: &'a Options,
+    emit: &'a (dyn Fn(Event) + Sync),
+    stop: &'a Stop,
+    name: CampaignName,
+}
+
+impl<E: Engine> Campaign<'_, E> {
+    async fn run(&self) -> Result<CampaignEnd, CampaignError> {
+        let begin = Instant::now();
+        let platform = self.engine.platform().await?;
+        let Some(session) = self.prepare().await else { return Ok(CampaignEnd::Interrupted) };
+        let session = session?;
+        let result = self.measure(&session, &platform, begin).await;
+        session.close().await;
+        result
+    }
+
+    /// Makes the app ready, passing on what the engine says meanwhile; `None` if asked to stop.
+    async fn prepare(&self) -> Option<Result<E::Session, EngineError>> {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let notice: crate::engine::Notice = Arc::new(move |message| {
+            // Nobody listens any more once the session is there.
+            let _ = sender.send(message);
+        });
+        let label = self.name.to_string();
+        let mut preparing = std::pin::pin!(self.engine.prepare(self.app, self.workload, &label, notice));
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.wait() => return None,
+                Some(message) = receiver.recv() => {
+                    (self.emit)(Event::Preparing { campaign: self.name.clone(), message });
+                }
+                session = &mut preparing => return Some(session),
+            }
+        }
+    }
+
+    fn identity(&self, subject: &Subject, platform: &Platform) -> Identity {
+        // The client's image is as much part of a trial as the app's.
+        let image = match &subject.client_image {
+            Some(client) => format!("{} client {client}", subject.image),
+            None => subject.image.clone(),
+        };
+        Identity {
+            image,
+            spec: spec::fingerprint(self.app, self.workload),
+            architecture: platform.architecture.clone(),
+            loupe: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: platform.engine.clone(),
+            settings: self.options.settings,
+        }
+    }
+
+    async fn measure(&self, session: &E::Session, platform: &Platform, begin: Instant) -> Result<CampaignEnd, CampaignError> {
+        let subject = session.subject();
+        let identity = self.identity(subject, platform);
+        let store = Store::open(&self.options.results);
+        let opened = store.campaign(&self.name.app, &self.name.workload, &identity, self.options.fresh)?;
+        let (mut journal, stored) = match opened {
+            Opened::UpToDate(finished) => return Ok(CampaignEnd::UpToDate(totals(&finished, 0, Duration::ZERO))),
+            Opened::Open { journal, stored } => (journal, stored),
+        };
+        (self.emit)(Event::Started { campaign: self.name.clone(), kind: subject.kind.name(), stored: stored.len() });
+        let mut stored: BTreeMap<String, TrialRecord> =
+            stored.into_iter().filter(is_conclusive).map(|record| (record.key.clone(), record)).collect();
+        let mut explorer = Explorer::new(self.options.settings);
+        let mut deadlines = Deadlines::new(self.workload);
+        let mut running = FuturesUnordered::new();
+        let mut run = 0;
+        let findings = loop {
+            while running.len() < self.options.jobs.max(1) {
+                match explorer.next() {
+                    Step::Run(request) => {
+                        if let Some(record) = stored.remove(&request.key()) {
+                            deadlines.learn(&record);
+                            explorer.record(request.id, record.report());
+                            self.tell(&record, false, &explorer);
+                            continue;
+                        }
+                        (self.emit)(Event::TrialStarted {
+                            campaign: self.name.clone(),
+                            purpose: request.purpose,
+                            intervention: request.intervention.clone(),
+                        });
+                        let deadline = deadlines.of(&request);
+                        running.push(async move { (session.run(&request, deadline).await, request) });
+                    }
+                    Step::Wait | Step::Finished(_) => break,
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.wait() => return Ok(CampaignEnd::Interrupted),
+                ended = running.next() => match ended {
+                    Some((observation, request)) => {
+                        let record = self.store(&request, subject, &observation, &mut journal)?;
+                        run += 1;
+                        deadlines.learn(&record);
+                        explorer.record(request.id, record.report());
+                        self.tell(&record, true, &explorer);
+                    }
+                    None => {
+                        if let Step::Finished(findings) = explorer.next() {
+                            break findings;
+                        }
+                    }
+                },
+            }
+        };
+        self.conclude(*journal, &findings, identity, platform, run, begin)
+    }
+
+    fn store(
+        &self,
+        request: &TrialRequest,
+        subject: &Subject,
+        observation: &Observation,
+        journal: &mut Journal,
+    ) -> Result<TrialRecord, CampaignError> {
+        let outcome = judge(self.workload, subject.kind, subject.port, observation);
+        let record = TrialRecord::new(request, outcome, observation);
+        journal.append(&record)?;
+        Ok(record)
+    }
+
+    fn tell(&self, record: &TrialRecord, run: bool, explorer: &Explorer) {
+        (self.emit)(Event::TrialEnded {
+            campaign: self.name.clone(),
+            purpose: record.purpose,
+            intervention: record.intervention.clone(),
+            replica: record.replica,
+            outcome: record.result.clone(),
+            milliseconds: record.durations.total_ms,
+            run,
+            progress: explorer.progress().into(),
+        });
+    }
+
+    fn conclude(
+        &self,
+        journal: Journal,
+        findings: &Findings,
+        identity: Identity,
+        platform: &Platform,
+        run: usize,
+        begin: Instant,
+    ) -> Result<CampaignEnd, CampaignError> {
+        let elapsed = begin.elapsed();
+        let environment = Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone());
+        let conclusion = journal.finish(findings, &environment, elapsed)?;
+        Ok(match (conclusion, findings) {
+            (Conclusion::Finished(finished), _) if finished.summary.incomplete.is_empty() => {
+                CampaignEnd::Measured(totals(&finished, run, elapsed))
+            }
+            (Conclusion::Finished(finished), _) => CampaignEnd::Incomplete { reasons: finished.summary.incomplete.clone() },
+            (Conclusion::Refused(_), Findings::Refused(refusals)) => CampaignEnd::Refused {
+                reasons: refusals.iter().map(ToString::to_string).collect(),
+                inconclusive: refusals.iter().all(crate::explore::Refusal::inconclusive),
+            },
+            (Conclusion::Refused(refused), Findings::Measured(_)) => {
+                unreachable!("invariant: measured findings are never stored as refused: {refused:?}")
+            }
+        })
+    }
+}
+
+/// Trouble of the engine is worth another try; everything else that was stored is not run again.
+fn is_conclusive(record: &TrialRecord) -> bool {
+    match &record.result {
+        Outcome::Pass | Outcome::Fail(_) => true,
+        Outcome::Inconclusive(
+            InconclusiveCause::Engine { .. }
+            | InconclusiveCause::Shim { .. }
+            | InconclusiveCause::Sidecar { .. }
+            | InconclusiveCause::Interrupted,
+        ) => false,
+    }
+}
+
+/// How long trials may take, as the baseline runs teach.
+struct Deadlines {
+    fixed: Option<Duration>,
+    slowest_baseline: Duration,
+    /// Interventions (as text) of which a run was ended at its deadline.
+    late: std::collections::BTreeSet<String>,
+}
+
+impl Deadlines {
+    fn new(workload: &Workload) -> Self {
+        Self { fixed: workload.timeout, slowest_baseline: Duration::ZERO, late: std::collections::BTreeSet::new() }
+    }
+
+    fn learn(&mut self, record: &TrialRecord) {
+        if record.purpose == Purpose::Baseline {
+            self.slowest_baseline = self.slowest_baseline.max(Duration::from_millis(record.durations.workload_ms));
+        }
+        if let Outcome::Fail(FailCause::Deadline { .. } | FailCause::NeverReady { .. }) = &record.result {
+            self.late.insert(record.intervention.to_string());
+        }
+    }
+
+    /// A run that repeats one which was late gets twice the time: what fails then is not just slow.
+    fn of(&self, request: &TrialRequest) -> Duration {
+        let usual = match (self.fixed, request.purpose) {
+            (Some(fixed), _) => fixed,
+            (None, Purpose::Trace | Purpose::Baseline) => FIRST_DEADLINE,
+            (None, Purpose::Control | Purpose::Single | Purpose::Search | Purpose::Joint) => {
+                SHORTEST_DEADLINE.max(self.slowest_baseline * DEADLINE_FACTOR)
+            }
+        };
+        if self.late.contains(&request.intervention.to_string()) { usual * 2 } else { usual }
+    }
+}
+
+fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
+    let summary = &finished.summary;
+    let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let calls = |treatments: &[crate::store::TreatmentSummary]| {
+        treatments.iter().map(|treatment| treatment.call).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    Totals {
+        used: size(summary.used),
+        required: size(summary.verdicts.required),
+        stub: size(summary.verdicts.stub),
+        fake: size(summary.verdicts.fake),
+        any: size(summary.verdicts.any),
+        joint_avoided: summary.joint.stub.len() + summary.joint.fake.len(),
+        joint_verified: summary.joint.verified,
+        joint_of: summary.joint.of,
+        unstable: calls(&summary.unstable),
+        unexercised: calls(&summary.unexercised),
+        trials: size(summary.trials),
+        run,
+        milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    }
 }

@@ -23,6 +23,7 @@ use crate::explore::Settings;
   loupe doctor                 is everything there that Loupe needs?
   loupe batch apps/            measure every app in the folder apps/
   loupe run apps/nginx         measure one app
+  loupe show nginx             its verdicts with their reasons
 
 Exit codes:
   0    done
@@ -77,6 +78,7 @@ pub(super) enum Format {
 pub(super) enum Verb {
     Batch(BatchArguments),
     Run(RunArguments),
+    Show(ShowArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
@@ -124,6 +126,26 @@ pub(super) struct RunArguments {
     pub(super) app: PathBuf,
     #[command(flatten)]
     pub(super) measuring: Measuring,
+}
+
+/// Print an app's verdicts with their reasons
+///
+/// One line for each system call that the app was seen to make: whether the workload passed with the call stubbed and with it
+/// faked, why not, and what the joint configuration does about it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe show nginx                          every workload of nginx
+  loupe show nginx/wrk --format json        one of them, for programs")]
+pub(super) struct ShowArguments {
+    /// APP or APP/WORKLOAD
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// How the verdicts are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 /// How apps are measured.

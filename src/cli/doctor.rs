@@ -19,6 +19,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, Platform, SHIM, Session};
 use crate::report::counted;
 use crate::spec::{AppSpec, Roots, load_app};
+use crate::syscalls::Architecture;
 use crate::trial::{Intervention, Outcome, Purpose, Treatment, TrialId, TrialRequest, Watch, judge};
 
 /// The base image of the apps that come with Loupe.
@@ -169,7 +170,11 @@ fn read(path: &str) -> String {
 
 async fn examine_engine(engine: &DockerEngine) -> Vec<Check> {
     match engine.platform().await {
-        Ok(platform) => vec![reachable(&platform, &engine.api_version()), kernel(&platform.kernel)],
+        Ok(platform) => {
+            let mut checks = vec![reachable(&platform, &engine.api_version()), kernel(&platform.kernel)];
+            checks.extend(foreign_architecture(&platform.architecture));
+            checks
+        }
         Err(error) => vec![Check::of_error("engine", &error.into(), "see `docker info`")],
     }
 }
@@ -177,6 +182,15 @@ async fn examine_engine(engine: &DockerEngine) -> Vec<Check> {
 fn reachable(platform: &Platform, api: &str) -> Check {
     let Platform { engine_version, architecture, operating_system, .. } = platform;
     Check::ok("engine", format!("Docker Engine {engine_version}, API {api}, {operating_system} on {architecture}"))
+}
+
+/// The shim is built for the architecture that Loupe itself was built for.
+fn foreign_architecture(engine: &str) -> Option<Check> {
+    let ours = Architecture::NATIVE;
+    (engine != ours.name()).then(|| {
+        let text = format!("the engine runs on {engine}, and this loupe was built for {ours}");
+        Check::problem("architecture", text, "use a loupe built for the engine's architecture")
+    })
 }
 
 /// What the kernel's version means: 5.5 is needed to let a watched call go on, the others make things better.
@@ -335,6 +349,12 @@ mod tests {
         assert_eq!(actions("kill_process kill_thread trap errno user_notif trace log allow").state, State::Ok);
         assert_eq!(actions("kill_process kill_thread trap errno trace log allow").text, "filters without user_notif");
         assert_eq!(actions("").state, State::Problem);
+    }
+
+    #[test]
+    fn an_engine_of_another_architecture_is_a_problem() {
+        assert_eq!(foreign_architecture(std::env::consts::ARCH), None);
+        assert_eq!(foreign_architecture("riscv64").map(|check| check.state), Some(State::Problem));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod settings;
 mod shard;
+mod show;
 mod status;
 
 use std::ffi::OsString;
@@ -65,6 +66,7 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
     match verb {
         Verb::Batch(arguments) => batch::batch(arguments, environment, printer),
         Verb::Run(arguments) => run::run(arguments, environment, printer),
+        Verb::Show(arguments) => show::show(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),

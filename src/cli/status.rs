@@ -73,12 +73,17 @@ impl Status {
         }
     }
 
-    /// What an error that ended a verb makes the program exit with. Those that are not about specs are about what surrounds
+    /// What an error that ended a verb makes the program exit with. Those that are not about what was asked for are about what surrounds
     /// Loupe: the engine, folders, streams.
     pub(super) fn of_error(error: &anyhow::Error) -> Self {
-        if error.is::<SpecErrors>() { Self::Usage } else { Self::Environment }
+        if error.is::<SpecErrors>() || error.is::<WrongUsage>() { Self::Usage } else { Self::Environment }
     }
 }
+
+/// Something was asked for that does not exist: a mistake that only shows after the command line was parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct WrongUsage(pub(super) String);
 
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {

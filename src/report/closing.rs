@@ -2,30 +2,29 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Column, layout};
+use super::table::{Align, Table};
 use super::{counted, duration};
 use crate::campaign::{CampaignEnd, CampaignName, Totals};
 
 /// The closing words of a batch whose campaigns ended so; empty for an empty batch.
 #[must_use]
 pub fn closing(ends: &[(CampaignName, CampaignEnd)]) -> String {
-    let columns = [
-        Column::words("app/workload"),
-        Column::numbers("used"),
-        Column::numbers("required"),
-        Column::numbers("stub"),
-        Column::numbers("fake"),
-        Column::numbers("any"),
-        Column::words("joint"),
-        Column::numbers("trials"),
-        Column::numbers("time"),
-    ];
-    let mut rows = Vec::new();
+    let mut table = Table::new(&[
+        ("app/workload", Align::Left),
+        ("used", Align::Right),
+        ("required", Align::Right),
+        ("stub", Align::Right),
+        ("fake", Align::Right),
+        ("any", Align::Right),
+        ("joint", Align::Left),
+        ("trials", Align::Right),
+        ("time", Align::Right),
+    ]);
     let mut below = String::new();
     for (name, end) in ends {
         match end {
-            CampaignEnd::Measured(totals) => rows.push(row(name, totals, duration(totals.milliseconds))),
-            CampaignEnd::UpToDate(totals) => rows.push(row(name, totals, "up to date".to_owned())),
+            CampaignEnd::Measured(totals) => table.row(row(name, totals, duration(totals.milliseconds))),
+            CampaignEnd::UpToDate(totals) => table.row(row(name, totals, "up to date".to_owned())),
             CampaignEnd::Incomplete { .. }
             | CampaignEnd::Refused { .. }
             | CampaignEnd::Failed { .. }
@@ -33,7 +32,7 @@ pub fn closing(ends: &[(CampaignName, CampaignEnd)]) -> String {
         }
         below.push_str(&remarks(name, end));
     }
-    let mut text = if rows.is_empty() { String::new() } else { layout(&columns, &rows) };
+    let mut text = if table.is_empty() { String::new() } else { table.render() };
     if !text.is_empty() && !below.is_empty() {
         text.push('\n');
     }
@@ -73,11 +72,15 @@ fn remarks(name: &CampaignName, end: &CampaignEnd) -> String {
             let mut text = String::new();
             if totals.unstable > 0 {
                 let calls = counted(totals.unstable, "call");
-                let _ = writeln!(text, "note: {name}: runs of the same trial disagreed for {calls}");
+                let _ =
+                    writeln!(text, "note: {name}: runs of the same trial disagreed for {calls}; `loupe show {name}` names them");
             }
             if totals.unexercised > 0 {
                 let calls = counted(totals.unexercised, "call");
-                let _ = writeln!(text, "note: {name}: {calls} never made in a treated run that passed, so that proves little");
+                let _ = writeln!(
+                    text,
+                    "note: {name}: {calls} not made again while treated, so not taken for avoidable; `loupe show {name}` names them"
+                );
             }
             text
         }

@@ -1,11 +1,14 @@
-//! Results as text for people. Pure: data in, text out; nothing here prints, reads files or knows of a terminal.
+//! A view of what was measured -> text and JSON. Pure: nothing here prints, reads files or knows of a terminal.
 //!
-//! Last stage of the flow, used by the command line alone.
+//! Last stage before the command line. It decides nothing: every number comes from the store or from a campaign's end.
 
 mod closing;
-pub mod table;
+mod table;
+mod verdicts;
 
 pub use closing::{closing, counts};
+pub use table::{Align, Table};
+pub use verdicts::{show_json, show_text};
 
 /// A time that somebody waited, from `milliseconds`: as precise as one cares for such a time.
 #[must_use]

@@ -1,88 +1,77 @@
-//! Columns laid out with blanks: the one way in which Loupe prints tables. Pure.
+//! Columns of text, wide enough for what is in them.
 
-/// Where the text of a column's cells stands.
+/// On which side a column's cells are flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// At the left: words.
+    /// Text.
     Left,
-    /// At the right: numbers.
+    /// Numbers.
     Right,
 }
 
-/// A column of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column<'a> {
-    /// What stands above it.
-    pub title: &'a str,
-    /// Where its cells stand.
-    pub align: Align,
+/// A table with a header, to be printed in a fixed-width font.
+#[derive(Debug, Clone)]
+pub struct Table {
+    columns: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
 }
 
-impl<'a> Column<'a> {
-    /// A column of words.
+impl Table {
+    /// A table without rows.
     #[must_use]
-    pub const fn words(title: &'a str) -> Self {
-        Self { title, align: Align::Left }
+    pub fn new(columns: &[(&str, Align)]) -> Self {
+        Self { columns: columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(), rows: Vec::new() }
     }
 
-    /// A column of numbers.
-    #[must_use]
-    pub const fn numbers(title: &'a str) -> Self {
-        Self { title, align: Align::Right }
+    /// Adds a row; missing cells are empty.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
     }
-}
 
-/// The table as text: a line of titles, then one per row, each as wide as its cells need, two blanks apart, none at the end.
-///
-/// A row with fewer cells than columns ends early; cells beyond the last column are left out. Widths are counted in
-/// characters, so cells must hold neither control sequences nor line breaks.
-#[must_use]
-pub fn layout(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
-    let width = |(index, column): (usize, &Column<'_>)| {
-        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
-        cells.chain([column.title.chars().count()]).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = columns.iter().enumerate().map(width).collect();
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut line = String::new();
-        for ((cell, column), width) in cells.zip(columns).zip(&widths) {
-            let text = match column.align {
-                Align::Left => format!("{cell:<width$}"),
-                Align::Right => format!("{cell:>width$}"),
-            };
-            line.push_str(if line.is_empty() { "" } else { "  " });
-            line.push_str(&text);
+    /// Whether no row was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The text, each line with a line feed and without trailing blanks.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let header: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| {
+                let cells = std::iter::once(&header).chain(&self.rows).filter_map(|row| row.get(column));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            })
+            .collect();
+        let mut text = String::new();
+        for row in std::iter::once(&header).chain(&self.rows) {
+            let mut line = String::new();
+            for ((cell, width), (_, align)) in row.iter().zip(&widths).zip(&self.columns) {
+                if !line.is_empty() {
+                    line.push_str("  ");
+                }
+                match align {
+                    Align::Left => line.push_str(&format!("{cell:<width$}")),
+                    Align::Right => line.push_str(&format!("{cell:>width$}")),
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
         }
-        format!("{}\n", line.trim_end())
-    };
-    let titles = line(&mut columns.iter().map(|column| column.title));
-    rows.iter().fold(titles, |table, row| table + &line(&mut row.iter().map(String::as_str)))
+        text
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(cells: &[&str]) -> Vec<String> {
-        cells.iter().map(|cell| (*cell).to_owned()).collect()
-    }
-
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell_or_title() {
-        let columns = [Column::words("app"), Column::numbers("used"), Column::words("joint")];
-        let rows = [row(&["nginx/wrk", "44", "avoided 22"]), row(&["größe", "12345", "-"])];
-        assert_eq!(layout(&columns, &rows), "app         used  joint\nnginx/wrk     44  avoided 22\ngröße      12345  -\n");
-    }
-
-    #[test]
-    fn short_rows_end_early_and_no_line_ends_with_blanks() {
-        let columns = [Column::words("app"), Column::numbers("used"), Column::words("time")];
-        let rows = [row(&["a"]), row(&["b", "1", ""]), row(&["c", "2", "3 s", "too much"])];
-        assert_eq!(layout(&columns, &rows), "app  used  time\na\nb       1\nc       2  3 s\n");
-    }
-
-    #[test]
-    fn a_table_without_rows_is_its_titles() {
-        assert_eq!(layout(&[Column::words("app"), Column::numbers("used")], &[]), "app  used\n");
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(&[("app", Align::Left), ("used", Align::Right), ("note", Align::Left)]);
+        table.row(["nginx".into(), "7".into(), String::new()]);
+        table.row(["ä".into(), "12345".into(), "x".into()]);
+        assert_eq!(table.render(), "app     used  note\nnginx      7\nä      12345  x\n");
     }
 }

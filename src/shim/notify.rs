@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::processes::{self, Processes};
-use super::sys::{Answer, Listener, Notification};
+use super::sys::{self, Answer, Listener, Notification};
 use crate::filter;
 use crate::syscalls::{Architecture, Sysno};
 use crate::trial::{CallLog, CallStatistics, ForeignCall, Intervention, SAMPLES_PER_CALL, Treatment, Watch};
@@ -171,7 +172,7 @@ impl Notifier {
 
     /// Serves until the listener fails, which it does when the last process of the app is gone.
     pub(super) fn run(&self) {
-        self.listener.prefer_synchronous_wake_up();
+        self.listener.wake_up_synchronously(true);
         loop {
             let served = match self.listener.receive() {
                 Ok(Some(notification)) => self.serve(&notification),
@@ -211,11 +212,10 @@ impl Notifier {
                 Answer::Continue
             }
         };
-        let alive = self.listener.answer(notification.id, answer)?;
-        if alive && treatment.is_none() && role == Role::Birth {
-            self.await_child(notification);
+        if treatment.is_none() && role == Role::Birth && !makes_a_thread(notification) {
+            return self.attend_birth(notification);
         }
-        Ok(())
+        self.listener.answer(notification.id, answer).map(drop)
     }
 
     /// What has to be noted before the kernel runs the call.
@@ -244,32 +244,53 @@ impl Notifier {
         }
     }
 
-    /// Takes note of a new process right after its birth, so that one which dies at once is not overlooked.
-    fn await_child(&self, notification: &Notification) {
-        const CLONE_THREAD: u64 = 0x0001_0000;
-        let is_clone = self.known.get(notification.number as usize).copied().flatten();
-        if is_clone.is_some_and(|known| known.call.name() == "clone") && notification.arguments[0] & CLONE_THREAD != 0 {
-            return;
+    /// Has a process made, and takes note of it right then: one that dies soon and that nobody collects is seen only now.
+    fn attend_birth(&self, notification: &Notification) -> io::Result<()> {
+        let parent = processes::process_of_thread(notification.thread);
+        self.listener.wake_up_synchronously(false);
+        let alive = self.listener.answer(notification.id, Answer::Continue)?;
+        if alive && let Some((process, _)) = parent {
+            self.find_child(process, notification.thread);
         }
-        let Some((process, _)) = processes::process_of_thread(notification.thread) else { return };
-        let path = format!("/proc/{process}/task/{}/children", notification.thread);
-        let children = || -> Vec<i32> {
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-        };
-        // The birth takes a few dozen microseconds; a thread (clone3 hides its flags in memory) never shows up here.
-        const LOOKS: u32 = 8;
-        for _ in 0..LOOKS {
+        self.listener.wake_up_synchronously(true);
+        Ok(())
+    }
+
+    fn find_child(&self, process: i32, thread: u32) {
+        let path = format!("/proc/{process}/task/{thread}/children");
+        let begin = Instant::now();
+        while begin.elapsed() < BIRTH_LIMIT {
+            let Ok(children) = fs::read_to_string(&path) else { return };
             let mut processes = self.shared.processes();
             let before = processes.count();
-            children().into_iter().for_each(|pid| processes.add(pid));
+            children.split_whitespace().filter_map(|pid| pid.parse().ok()).for_each(|pid| processes.add(pid));
             if processes.count() > before {
                 return;
             }
             drop(processes);
+            // The parent may need this very processor to get on with its call.
             std::thread::yield_now();
         }
     }
+}
+
+/// How long to look for the child of a call that makes one. It takes a few dozen microseconds once the parent gets a processor,
+/// and the call may fail. A child that dies of a signal before it is seen, and whose parent ignores `SIGCHLD`, is overlooked.
+const BIRTH_LIMIT: Duration = Duration::from_millis(5);
+
+/// Whether a `clone` or `clone3` makes a thread of the same process: `CLONE_THREAD` in its flags (clone(2)).
+fn makes_a_thread(notification: &Notification) -> bool {
+    const CLONE_THREAD: u64 = 0x0001_0000;
+    let is = |name: &str| Sysno::from_name(name).and_then(|call| call.number(Architecture::NATIVE)) == Some(notification.number);
+    let flags = if is("clone") {
+        notification.arguments[0]
+    } else if is("clone3") {
+        // The flags are the first field of `struct clone_args`, behind a pointer.
+        sys::read_u64(notification.thread, notification.arguments[0]).unwrap_or(0)
+    } else {
+        0
+    };
+    flags & CLONE_THREAD != 0
 }
 
 fn role(call: Sysno) -> Role {

@@ -60,10 +60,12 @@ pub(super) enum Answer {
 pub(super) struct Listener(OwnedFd);
 
 impl Listener {
-    /// Asks for fast wake-ups where the kernel has them; where not, everything works all the same.
-    pub(super) fn prefer_synchronous_wake_up(&self) {
+    /// Whether an answer wakes the app on the supervisor's own processor, which is twice as fast but makes the supervisor wait
+    /// until the app pauses. A kernel without it goes its usual way.
+    pub(super) fn wake_up_synchronously(&self, synchronously: bool) {
+        let flags = if synchronously { SYNC_WAKE_UP } else { 0 };
         // SAFETY: the descriptor is open, and the request takes its argument by value.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), NOTIFICATION_SET_FLAGS as _, SYNC_WAKE_UP) };
+        unsafe { libc::ioctl(self.0.as_raw_fd(), NOTIFICATION_SET_FLAGS as _, flags) };
     }
 
     /// Waits for the next call. `Ok(None)`: the caller died or was interrupted before it could be told.
@@ -335,6 +337,17 @@ impl ProcessHandle {
     }
 }
 
+/// Reads eight bytes of another process's memory; `None` if it may not, or nothing is there.
+pub(super) fn read_u64(thread: u32, address: u64) -> Option<u64> {
+    let mut value = 0_u64;
+    let local = libc::iovec { iov_base: (&raw mut value).cast(), iov_len: size_of::<u64>() };
+    let remote = libc::iovec { iov_base: usize::try_from(address).ok()? as *mut libc::c_void, iov_len: size_of::<u64>() };
+    let pid = libc::pid_t::try_from(thread).ok()?;
+    // SAFETY: `local` is a valid place of this length; the kernel checks `remote`, which is not memory of ours.
+    let count = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    (usize::try_from(count) == Ok(size_of::<u64>())).then_some(value)
+}
+
 /// Moves the calling thread into a new network namespace whose loopback interface is up.
 pub(super) fn new_network_namespace() -> io::Result<()> {
     // SAFETY: takes its argument by value.
@@ -369,14 +382,24 @@ pub(super) fn usage_of_children() -> (u64, std::time::Duration) {
 }
 
 /// Reaps one dead child: its pid and wait status; `None` while all of them live, `ECHILD` when there is none.
+///
+/// A child that asked to be traced by its parent (`PTRACE_TRACEME`) stops at signals and would wait for ever, as the shim is no
+/// debugger: it is let go, and gets its signal.
 pub(super) fn reap_any() -> io::Result<Option<(libc::pid_t, i32)>> {
-    let mut status = 0;
-    // SAFETY: `status` is a valid place to write to.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::__WALL) };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(None),
-        pid => Ok(Some((pid, status))),
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is a valid place to write to.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::__WALL) };
+        match pid {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => return Ok(None),
+            pid if libc::WIFSTOPPED(status) => {
+                let signal = libc::c_long::from(libc::WSTOPSIG(status));
+                // SAFETY: detaching touches no memory of ours; the fourth argument is a number in the guise of a pointer.
+                unsafe { libc::ptrace(libc::PTRACE_DETACH, pid, std::ptr::null_mut::<libc::c_void>(), signal) };
+            }
+            pid => return Ok(Some((pid, status))),
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::tracker::{Tracker, about};
-use super::{Reporter, last_line};
+use super::{Reporter, item, last_line};
 use crate::campaign::{CampaignName, Event};
 use crate::cli::printer::Printer;
 use crate::report::counted;
+use crate::trial::Outcome;
 
 /// Between two lines that say no more than that it goes on.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -54,7 +55,10 @@ impl Reporter for PlainLines {
                 self.about_campaign(at, campaign, &format!("started ({kind}){stored}"));
             }
             Event::TrialStarted { .. } => {}
-            Event::TrialEnded { campaign, progress, .. } => {
+            Event::TrialEnded { campaign, purpose, intervention, outcome, progress, .. } => {
+                if let Outcome::Inconclusive(cause) = outcome {
+                    self.about_campaign(at, campaign, &format!("{} was inconclusive: {cause}", item(*purpose, intervention)));
+                }
                 let stage = (campaign.clone(), progress.stage);
                 let begun = if self.stage.as_ref() == Some(&stage) { None } else { beginning(progress.stage) };
                 self.stage = Some(stage);
@@ -93,7 +97,7 @@ pub(super) mod tests {
     use super::*;
     use crate::campaign::{CampaignEnd, ProgressView, Totals};
     use crate::cli::printer::tests::captured;
-    use crate::trial::{FailCause, InconclusiveCause, Intervention, Outcome, Purpose, Treatment};
+    use crate::trial::{FailCause, InconclusiveCause, Intervention, Purpose, Treatment};
 
     pub(in crate::cli::progress) fn name(app: &str) -> CampaignName {
         CampaignName { app: app.to_owned(), workload: "default".to_owned() }

@@ -59,12 +59,12 @@ impl DockerEngine {
         }
     }
 
-    /// Whether the engine has the image `reference`. Pulls nothing.
+    /// Whether the engine has an image of that name.
     ///
     /// # Errors
     /// When the engine can't say.
-    pub async fn has_image(&self, reference: &str) -> Result<bool, EngineError> {
-        Ok(self.inspect_image(reference).await?.is_some())
+    pub async fn has_image(&self, name: &str) -> Result<bool, EngineError> {
+        self.inspect_image(name).await.map(|image| image.is_some())
     }
 
     /// An image that is not the app's own.

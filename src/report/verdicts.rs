@@ -1,0 +1,194 @@
+//! One app's verdicts with their reasons.
+
+use std::collections::BTreeMap;
+
+use super::table::{Align, Table};
+use crate::store::{Finished, Stored, TrialRecord};
+use crate::syscalls::Sysno;
+use crate::trial::{Intervention, Outcome, Purpose, Treatment};
+
+/// What the single trials of each call and treatment gave, in words.
+struct Reasons(BTreeMap<(Sysno, Treatment), Vec<String>>);
+
+impl Reasons {
+    fn new(trials: &[TrialRecord]) -> Self {
+        let mut reasons = BTreeMap::<_, Vec<String>>::new();
+        for trial in trials.iter().filter(|trial| trial.purpose == Purpose::Single) {
+            let mut items = trial.intervention.iter();
+            let (Some((call, treatment)), None) = (items.next(), items.next()) else { continue };
+            reasons.entry((call, treatment)).or_default().push(words(trial, call));
+        }
+        Self(reasons)
+    }
+
+    /// The reasons without repetitions, in the order of the runs.
+    fn of(&self, call: Sysno, treatment: Treatment) -> String {
+        let mut said: Vec<&str> = Vec::new();
+        for reason in self.0.get(&(call, treatment)).into_iter().flatten() {
+            if !said.contains(&reason.as_str()) {
+                said.push(reason);
+            }
+        }
+        said.join("; then ")
+    }
+}
+
+fn words(trial: &TrialRecord, call: Sysno) -> String {
+    match &trial.result {
+        Outcome::Pass => match trial.hits.get(&call).map_or(0, |hits| hits.count) {
+            0 => "passes, but the call was never made: proves nothing".to_owned(),
+            1 => "passes (1 hit)".to_owned(),
+            hits => format!("passes ({hits} hits)"),
+        },
+        Outcome::Fail(cause) => shortened(&cause.to_string()),
+        Outcome::Inconclusive(cause) => shortened(&format!("inconclusive: {cause}")),
+    }
+}
+
+/// A reason on one line of bearable length; the whole stands in `trials.jsonl`.
+fn shortened(text: &str) -> String {
+    const LIMIT: usize = 90;
+    let line = text.replace('\n', "\\n");
+    if line.chars().count() <= LIMIT { line } else { line.chars().take(LIMIT - 1).chain(['…']).collect() }
+}
+
+/// The verdict table of one app and workload, as text.
+#[must_use]
+pub fn show_text(name: &str, stored: &Stored, trials: &[TrialRecord]) -> String {
+    let mut text = String::new();
+    if let Some(refused) = &stored.refused {
+        text.push_str(&format!("{name}: the last attempt was refused\n"));
+        for reason in &refused.reasons {
+            text.push_str(&format!("  - {reason}\n"));
+        }
+        text.push('\n');
+    }
+    let Some(finished) = &stored.finished else { return text };
+    let reasons = Reasons::new(trials);
+    let mut table = Table::new(&[
+        ("syscall", Align::Left),
+        ("calls", Align::Right),
+        ("verdict", Align::Left),
+        ("joint", Align::Left),
+        ("stubbed", Align::Left),
+        ("faked", Align::Left),
+    ]);
+    for (call, row) in &finished.verdicts {
+        let verdict = row.verdict.map_or("inconclusive", |verdict| verdict.name());
+        let count = finished.trace.get(call).map_or(0, |trace| trace.count);
+        table.row([
+            call.to_string(),
+            count.to_string(),
+            format!("{verdict}{}", remark(finished, *call)),
+            row.joint.to_string(),
+            reasons.of(*call, Treatment::Stub),
+            reasons.of(*call, Treatment::Fake),
+        ]);
+    }
+    text.push_str(&table.render());
+    text.push_str(&epilogue(name, finished));
+    text
+}
+
+/// What has to be known beside a verdict.
+fn remark(finished: &Finished, call: Sysno) -> &'static str {
+    let summary = &finished.summary;
+    if summary.unstable.iter().any(|treatment| treatment.call == call) {
+        " (unstable)"
+    } else if summary.unexercised.iter().any(|treatment| treatment.call == call) {
+        " (unproven)"
+    } else {
+        ""
+    }
+}
+
+fn epilogue(name: &str, finished: &Finished) -> String {
+    let summary = &finished.summary;
+    let counts = summary.verdicts;
+    let mut text = format!(
+        "\n{name}: {} calls used, {} required, {} stub only, {} fake only, {} any\n",
+        summary.used, counts.required, counts.stub, counts.fake, counts.any
+    );
+    let joint: Intervention = summary
+        .joint
+        .stub
+        .iter()
+        .map(|call| (*call, Treatment::Stub))
+        .chain(summary.joint.fake.iter().map(|call| (*call, Treatment::Fake)))
+        .collect();
+    text.push_str(&format!(
+        "together: {} calls avoided at once, {} of {} runs passed\n",
+        joint.len(),
+        summary.joint.verified,
+        summary.joint.of
+    ));
+    for culprit in &summary.joint.culprits {
+        text.push_str(&format!(
+            "  `{}` is avoidable alone but not together with the others: {}\n",
+            culprit.call,
+            shortened(&culprit.reason)
+        ));
+    }
+    for treatment in &summary.unstable {
+        text.push_str(&format!("unstable: `{}` {}: {}\n", treatment.call, past(treatment.treatment), treatment.result));
+    }
+    for treatment in &summary.unexercised {
+        text.push_str(&format!("unproven: `{}` {}: {}\n", treatment.call, past(treatment.treatment), treatment.result));
+    }
+    for foreign in &summary.foreign_calls {
+        text.push_str(&format!(
+            "foreign ABI: {} calls of {} number {} were seen and left alone\n",
+            foreign.count,
+            abi(foreign.call.architecture, foreign.call.number),
+            foreign.call.number & !X32_BIT
+        ));
+    }
+    for (number, count) in &summary.unknown_calls {
+        text.push_str(&format!("unknown: {count} calls of number {number}, which no Linux of the table has\n"));
+    }
+    text
+}
+
+const X32_BIT: u32 = 0x4000_0000;
+
+/// The name of an ABI by its `AUDIT_ARCH_*` value (`linux/audit.h`).
+fn abi(architecture: u32, number: u32) -> String {
+    match architecture {
+        0x4000_0003 => "i386".to_owned(),
+        0xc000_003e if number & X32_BIT != 0 => "x32".to_owned(),
+        0x4000_0028 => "arm".to_owned(),
+        other => format!("ABI {other:#x}"),
+    }
+}
+
+fn past(treatment: Treatment) -> &'static str {
+    match treatment {
+        Treatment::Stub => "stubbed",
+        Treatment::Fake => "faked",
+    }
+}
+
+/// The same as one JSON object.
+#[must_use]
+pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_json::Value {
+    let reasons = Reasons::new(trials);
+    let calls = stored.finished.iter().flat_map(|finished| {
+        finished.verdicts.iter().map(|(call, row)| {
+            serde_json::json!({
+                "syscall": call,
+                "calls": finished.trace.get(call).map_or(0, |trace| trace.count),
+                "verdict": row.verdict,
+                "joint": row.joint,
+                "stubbed": reasons.of(*call, Treatment::Stub),
+                "faked": reasons.of(*call, Treatment::Fake),
+            })
+        })
+    });
+    serde_json::json!({
+        "name": name,
+        "calls": calls.collect::<Vec<_>>(),
+        "summary": stored.finished.as_ref().map(|finished| &finished.summary),
+        "environment": stored.finished.as_ref().map(|finished| &finished.environment),
+        "refused": stored.refused.as_ref().map(|refused| &refused.reasons),
+    })
+}

@@ -1,0 +1,258 @@
+//! Results on disk: `results/<app>/<workload>/`, the only place that knows its files.
+//!
+//! Between the campaign, which stores trials as they end, and everything that reads results. It does file I/O, but knows no
+//! engine and no clock, and plans nothing.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `verdicts.csv` | one line per call; without timestamps, so that measuring an unchanged app again leaves it as it is |
+//! | `trace.csv` | how often each call was made, and by which processes |
+//! | `trials.jsonl` | the evidence: one line per trial, in a stable order |
+//! | `environment.json` | image, kernel, engine, settings … |
+//! | `summary.json` | counts, the joint configuration, what is unstable, unexercised, or incomplete |
+//! | `refused.json` | only if the last attempt was refused: reasons and evidence. Older results stay beside it |
+//! | `in-progress/` | only until the campaign ends: its identity, a lock, and the trials so far |
+//!
+//! Final files are replaced one by one, `verdicts.csv` last; `summary.json` holds its checksum, so that files of two
+//! campaigns are never taken for one.
+//!
+//! What was decided where nothing else said so:
+//!
+//! - A refused campaign is tried again each time: its reason may be gone.
+//! - An incomplete campaign leaves an empty `verdict` cell for a call that has none, and is not up to date: measuring again
+//!   takes over its conclusive trials and runs the others.
+//! - A campaign in progress that matches is resumed even if finished results are up to date: it was begun with `fresh`.
+
+mod error;
+mod files;
+mod journal;
+mod record;
+mod summary;
+mod tables;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use error::StoreError;
+pub use files::FORMAT;
+pub use journal::Journal;
+pub use record::{AppRecord, CheckRecord, ClientRecord, Durations, ForeignCount, Hits, KEPT_LINES, TrialRecord};
+pub use summary::{Counts, Environment, Identity, JointSummary, Refused, Summary, TreatmentSummary};
+pub use tables::{
+    TRACE_HEADER, TraceRow, TraceTable, VERDICTS_HEADER, VerdictRow, Verdicts, read_trace, read_verdicts, write_trace,
+    write_verdicts,
+};
+
+use crate::trial::Outcome;
+
+/// The files of a finished campaign, without its trials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// `verdicts.csv`.
+    pub verdicts: Verdicts,
+    /// `trace.csv`.
+    pub trace: TraceTable,
+    /// `environment.json`.
+    pub environment: Environment,
+    /// `summary.json`.
+    pub summary: Summary,
+}
+
+/// How a campaign ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conclusion {
+    /// It has verdicts.
+    Finished(Box<Finished>),
+    /// It could not be measured.
+    Refused(Box<Refused>),
+}
+
+/// A campaign that was asked for.
+#[derive(Debug)]
+pub enum Opened {
+    /// It was finished before, and nothing has changed since.
+    UpToDate(Box<Finished>),
+    /// It has to be run.
+    Open {
+        /// Where its trials go.
+        journal: Box<Journal>,
+        /// Its trials of earlier runs, in a stable order; empty for a new campaign.
+        stored: Vec<TrialRecord>,
+    },
+}
+
+/// What stands in the folder of one app and workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The results of the last campaign that was finished.
+    pub finished: Option<Finished>,
+    /// Why the last attempt was refused, if it came after those.
+    pub refused: Option<Refused>,
+}
+
+/// The folder of one app and workload.
+#[derive(Debug, Clone)]
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn in_progress(&self) -> PathBuf {
+        self.path.join("in-progress")
+    }
+
+    fn finished(&self) -> Result<Option<Finished>, StoreError> {
+        let path = self.file("verdicts.csv");
+        let Some(text) = files::read_if_there(&path)? else {
+            return Ok(None);
+        };
+        let verdicts = read_verdicts(&path, &text)?;
+        let path = self.file("trace.csv");
+        let trace = read_trace(&path, &files::read(&path)?)?;
+        let path = self.file("environment.json");
+        let environment = files::from_json(&path, &files::read(&path)?)?;
+        let path = self.file("summary.json");
+        let summary: Summary = files::from_json(&path, &files::read(&path)?)?;
+        if summary.verdicts_sha256 != summary::sha256(&text) {
+            let message = "belongs to another `verdicts.csv` than the one beside it";
+            return Err(StoreError::broken(&path, 1, message));
+        }
+        Ok(Some(Finished { verdicts, trace, environment, summary }))
+    }
+
+    fn refused(&self) -> Result<Option<Refused>, StoreError> {
+        let path = self.file("refused.json");
+        files::read_if_there(&path)?.map(|text| files::from_json(&path, &text)).transpose()
+    }
+
+    /// The trials of an incomplete campaign that a new one can take over: those of interventions without any inconclusive
+    /// run, because the number of a run counts all runs of its intervention.
+    fn conclusive_trials(&self) -> Result<Vec<TrialRecord>, StoreError> {
+        let records = journal::read_records(&self.file("trials.jsonl"))?;
+        let place = |record: &TrialRecord| (record.watch, record.intervention.clone());
+        let inconclusive: BTreeSet<_> =
+            records.iter().filter(|record| matches!(record.result, Outcome::Inconclusive(_))).map(place).collect();
+        Ok(records.into_iter().filter(|record| !inconclusive.contains(&place(record))).collect())
+    }
+}
+
+/// The folder of all results.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The results below `root`, which need not exist yet.
+    #[must_use]
+    pub fn open(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder of all results.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn folder(&self, app: &str, workload: &str) -> Result<Folder, StoreError> {
+        for name in [app, workload] {
+            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+                return Err(StoreError::BadName { name: name.to_owned() });
+            }
+        }
+        Ok(Folder { path: self.root.join(app).join(workload) })
+    }
+
+    /// Opens the campaign of `app` and `workload` for writing: resumes it if it is in progress with the same identity, says
+    /// so if it is finished with the same identity, and starts it otherwise. `fresh` always starts over; finished results
+    /// stay until the new ones take their place.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] if another Loupe has it open; otherwise if its files cannot be read or written, or are broken.
+    pub fn campaign(&self, app: &str, workload: &str, identity: &Identity, fresh: bool) -> Result<Opened, StoreError> {
+        let folder = self.folder(app, workload)?;
+        // Results that are broken or of another format are no reason to refuse measuring anew.
+        let finished = if fresh { None } else { folder.finished().unwrap_or_default() };
+        let same = finished.filter(|finished| finished.environment.identity == *identity);
+        let mut incomplete = false;
+        if let Some(finished) = same {
+            incomplete = !finished.summary.incomplete.is_empty();
+            let in_progress = journal::identity_in_progress(&folder)?.as_ref() == Some(identity);
+            if !incomplete && !in_progress {
+                return Ok(Opened::UpToDate(Box::new(finished)));
+            }
+        }
+        let seed = || if incomplete { folder.conclusive_trials() } else { Ok(Vec::new()) };
+        let journal = Journal::open(&folder, identity, fresh, seed)?;
+        let mut stored: Vec<_> = journal.records().values().cloned().collect();
+        stored.sort_by_cached_key(TrialRecord::order);
+        Ok(Opened::Open { journal: Box::new(journal), stored })
+    }
+
+    /// What is stored of `app` and `workload`.
+    ///
+    /// # Errors
+    ///
+    /// If its files cannot be read or are broken.
+    pub fn read(&self, app: &str, workload: &str) -> Result<Stored, StoreError> {
+        let folder = self.folder(app, workload)?;
+        Ok(Stored { finished: folder.finished()?, refused: folder.refused()? })
+    }
+
+    /// The evidence of the finished campaign of `app` and `workload`, in a stable order.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it cannot be read or is broken.
+    pub fn trials(&self, app: &str, workload: &str) -> Result<Vec<TrialRecord>, StoreError> {
+        journal::read_records(&self.folder(app, workload)?.file("trials.jsonl"))
+    }
+
+    /// Every app and workload that has results or was refused, in order of their names. Other folders and files are skipped.
+    ///
+    /// # Errors
+    ///
+    /// If a folder cannot be read. A root that does not exist has no results.
+    pub fn list(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut found = Vec::new();
+        for app in folders(&self.root)? {
+            for workload in folders(&self.root.join(&app))? {
+                let path = self.root.join(&app).join(&workload);
+                if ["verdicts.csv", "refused.json"].iter().any(|file| path.join(file).is_file()) {
+                    found.push((app.clone(), workload));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Names of the folders in `path`, in order; hidden ones are skipped.
+fn folders(path: &Path) -> Result<BTreeSet<String>, StoreError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.map_err(StoreError::read(path))?,
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        let entry = entry.map_err(StoreError::read(path))?;
+        if let Ok(name) = entry.file_name().into_string()
+            && !name.starts_with('.')
+            && entry.path().is_dir()
+        {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! The evidence of one trial, as it is stored: what was asked for, what was seen, what it means.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::FORMAT;
+use crate::explore::Report;
+use crate::syscalls::Sysno;
+use crate::trial::{
+    CallStatistics, Death, Ending, ForeignCall, Intervention, Observation, Outcome, Output, Purpose, Timings, TrialId,
+    TrialRequest, Watch,
+};
+
+/// Lines kept of the end of each output stream.
+pub const KEPT_LINES: usize = 10;
+
+/// Characters kept of one such line.
+const KEPT_CHARACTERS: usize = 400;
+
+/// One trial with everything that is kept of it: a line of `trials.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrialRecord {
+    /// Version of this record.
+    pub format: u32,
+    /// [`TrialRequest::key`]: the same in every run of the same campaign.
+    pub key: String,
+    /// Why it was run.
+    pub purpose: Purpose,
+    /// What was watched.
+    pub watch: Watch,
+    /// What was treated.
+    pub intervention: Intervention,
+    /// The how-manieth run of the same intervention and watch, from 0.
+    pub replica: u32,
+    /// What it means.
+    pub result: Outcome,
+    /// The calls that were notified: all of them in a trace, the treated ones otherwise.
+    pub hits: BTreeMap<Sysno, Hits>,
+    /// Where the time went.
+    pub durations: Durations,
+    /// The deadline at which the trial was ended, if it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub deadline_ms: Option<u64>,
+    /// Whether the port was seen listening; `true` where none was waited for.
+    pub ready: bool,
+    /// What became of the app.
+    pub app: AppRecord,
+    /// What became of the client.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client: Option<ClientRecord>,
+    /// What became of the check script.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub check: Option<CheckRecord>,
+    /// Files asked for by the spec that were found.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub files: Vec<String>,
+    /// Native calls that no table knows, by number.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub unknown_calls: BTreeMap<u32, u64>,
+    /// Calls of a foreign ABI.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub foreign_calls: Vec<ForeignCount>,
+}
+
+/// How often a call was notified, by whom, and with which arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hits {
+    /// Number of calls.
+    pub count: u64,
+    /// The same by process name.
+    pub processes: BTreeMap<String, u64>,
+    /// The first few different argument vectors, each register in hexadecimal.
+    pub samples: Vec<[String; 6]>,
+}
+
+/// Milliseconds spent on the parts of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Durations {
+    /// Until the app's first instruction.
+    pub setup_ms: u64,
+    /// From there until its port listened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ready_ms: Option<u64>,
+    /// From the app's first instruction to the end of app or client.
+    pub workload_ms: u64,
+    /// The whole trial.
+    pub total_ms: u64,
+}
+
+/// What became of the app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AppRecord {
+    /// How the main process ended; `None` if it was still running.
+    pub ending: Option<Ending>,
+    /// Whether descendants lived on after the main process.
+    pub daemonised: bool,
+    /// Processes that died of a signal.
+    pub deaths: Vec<Death>,
+    /// Whether the memory limit was hit.
+    pub out_of_memory: bool,
+    /// Highest resident set in KiB, 0 where unknown.
+    pub peak_rss_kib: u64,
+    /// User and system time.
+    pub cpu_ms: u64,
+    /// Open files at the end; `None` where unknown.
+    pub open_files: Option<u64>,
+    /// The last lines of its standard output.
+    pub stdout: Vec<String>,
+    /// The last lines of its standard error.
+    pub stderr: Vec<String>,
+}
+
+/// What became of the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRecord {
+    /// How it ended; `None` if it was still running.
+    pub ending: Option<Ending>,
+    /// The last lines of its standard output.
+    pub stdout: Vec<String>,
+    /// The last lines of its standard error.
+    pub stderr: Vec<String>,
+}
+
+/// What became of the check script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRecord {
+    /// How it ended; `None` if it was killed at the deadline.
+    pub ending: Option<Ending>,
+    /// The last lines it printed.
+    pub output: Vec<String>,
+}
+
+/// A call of a foreign ABI and how often it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignCount {
+    /// Which one.
+    #[serde(flatten)]
+    pub call: ForeignCall,
+    /// How often.
+    pub count: u64,
+}
+
+impl TrialRecord {
+    /// The record of a trial that ended.
+    #[must_use]
+    pub fn new(request: &TrialRequest, result: Outcome, observation: &Observation) -> Self {
+        let app = &observation.app;
+        Self {
+            format: FORMAT,
+            key: request.key(),
+            purpose: request.purpose,
+            watch: request.watch,
+            intervention: request.intervention.clone(),
+            replica: request.replica,
+            result,
+            hits: observation.calls.calls.iter().map(|(call, statistics)| (*call, Hits::from(statistics))).collect(),
+            durations: Durations::from(&observation.timings),
+            deadline_ms: observation.deadline.map(milliseconds),
+            ready: observation.ready,
+            app: AppRecord {
+                ending: app.main.clone(),
+                daemonised: app.daemonised,
+                deaths: app.deaths.clone(),
+                out_of_memory: app.out_of_memory,
+                peak_rss_kib: app.peak_rss_kib,
+                cpu_ms: milliseconds(app.cpu_time),
+                open_files: app.open_files,
+                stdout: last_lines(&app.stdout),
+                stderr: last_lines(&app.stderr),
+            },
+            client: observation.client.as_ref().map(|client| ClientRecord {
+                ending: client.ending.clone(),
+                stdout: last_lines(&client.stdout),
+                stderr: last_lines(&client.stderr),
+            }),
+            check: observation
+                .check
+                .as_ref()
+                .map(|check| CheckRecord { ending: check.ending.clone(), output: last_lines(&check.output) }),
+            files: observation.files.keys().cloned().collect(),
+            unknown_calls: observation.calls.unknown.clone(),
+            foreign_calls: observation
+                .calls
+                .foreign
+                .iter()
+                .map(|(call, count)| ForeignCount { call: *call, count: *count })
+                .collect(),
+        }
+    }
+
+    /// What the planner has to be told when this trial is replayed.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let seen = self.hits.iter().filter(|(_, hits)| hits.count > 0).map(|(call, _)| *call).collect();
+        Report { outcome: self.result.clone(), seen }
+    }
+
+    /// The key that follows from the other fields.
+    pub(super) fn expected_key(&self) -> String {
+        TrialRequest {
+            id: TrialId(0),
+            purpose: self.purpose,
+            watch: self.watch,
+            intervention: self.intervention.clone(),
+            replica: self.replica,
+        }
+        .key()
+    }
+
+    /// Sorts by purpose in the order of a campaign, then by intervention, then by replica.
+    pub(super) fn order(&self) -> (Purpose, String, Watch, u32) {
+        (self.purpose, self.intervention.to_string(), self.watch, self.replica)
+    }
+
+    /// The record as one line of JSON, line end included.
+    pub(super) fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("invariant: the store's types have string keys only");
+        line.push(b'\n');
+        line
+    }
+}
+
+impl From<&CallStatistics> for Hits {
+    fn from(statistics: &CallStatistics) -> Self {
+        let samples = statistics.samples.iter().map(|sample| sample.map(|register| format!("{register:#x}"))).collect();
+        Self { count: statistics.count, processes: statistics.processes.clone(), samples }
+    }
+}
+
+impl From<&Timings> for Durations {
+    fn from(timings: &Timings) -> Self {
+        Self {
+            setup_ms: milliseconds(timings.setup),
+            ready_ms: timings.ready.map(milliseconds),
+            workload_ms: milliseconds(timings.workload),
+            total_ms: milliseconds(timings.total),
+        }
+    }
+}
+
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn last_lines(output: &Output) -> Vec<String> {
+    let shorten = |line: String| match line.char_indices().nth(KEPT_CHARACTERS) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line,
+    };
+    output.last_lines(KEPT_LINES).into_iter().map(shorten).collect()
+}

@@ -1,0 +1,220 @@
+//! The JSON files beside the tables: under which conditions a campaign was measured, what it comes to, why it was refused.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::files::FORMAT;
+use super::record::{ForeignCount, TrialRecord, milliseconds};
+use crate::explore::{Culprit, Measured, Refusal, Settings, TreatmentResult, Verdict};
+use crate::syscalls::Sysno;
+use crate::trial::Treatment;
+
+/// What makes a campaign the same campaign. If any of it changes, what was measured before does not count any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Identity {
+    /// Digest of the app's image.
+    pub image: String,
+    /// Fingerprint of everything in the spec that can change an outcome.
+    pub spec: String,
+    /// Architecture of the machine, as `uname -m` names it.
+    pub architecture: String,
+    /// Version of Loupe.
+    pub loupe: String,
+    /// Kind of engine, such as `docker`.
+    pub engine: String,
+    /// How thorough the campaign is.
+    pub settings: Settings,
+}
+
+/// `environment.json`: under which conditions a campaign was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Environment {
+    /// Version of this file.
+    pub format: u32,
+    /// What the campaign depends on.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Release of the kernel that ran the trials.
+    pub kernel: String,
+    /// Version of the engine.
+    pub engine_version: String,
+}
+
+impl Environment {
+    /// The conditions of a campaign.
+    #[must_use]
+    pub fn new(identity: Identity, kernel: String, engine_version: String) -> Self {
+        Self { format: FORMAT, identity, kernel, engine_version }
+    }
+}
+
+/// Number of calls per verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Neither treatment works.
+    pub required: u32,
+    /// Only stubbing works.
+    pub stub: u32,
+    /// Only faking works.
+    pub fake: u32,
+    /// Both work.
+    pub any: u32,
+    /// A treatment stayed inconclusive.
+    pub undecided: u32,
+}
+
+/// The joint configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JointSummary {
+    /// The calls that are stubbed, in name order.
+    pub stub: Vec<Sysno>,
+    /// The calls that are faked, in name order.
+    pub fake: Vec<Sysno>,
+    /// How many of its runs passed.
+    pub verified: u32,
+    /// How many of its runs count.
+    pub of: u32,
+    /// What can be avoided alone, but not together with the rest.
+    pub culprits: Vec<Culprit>,
+}
+
+/// What was found out about one call under one treatment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreatmentSummary {
+    /// The call.
+    pub call: Sysno,
+    /// What was done to it.
+    pub treatment: Treatment,
+    /// What that gave.
+    #[serde(flatten)]
+    pub result: TreatmentResult,
+}
+
+/// `summary.json`: what a campaign comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// Version of this file.
+    pub format: u32,
+    /// Number of calls that the app was seen to use.
+    pub used: u32,
+    /// Number of calls per verdict.
+    pub verdicts: Counts,
+    /// What can be avoided all at once.
+    pub joint: JointSummary,
+    /// Treatments whose runs disagreed.
+    pub unstable: Vec<TreatmentSummary>,
+    /// Treatments that were never hit.
+    pub unexercised: Vec<TreatmentSummary>,
+    /// What stayed inconclusive, in words; empty for a complete campaign.
+    pub incomplete: Vec<String>,
+    /// Calls of a foreign ABI in any trial: seen, never treated.
+    pub foreign_calls: Vec<ForeignCount>,
+    /// Native calls that no table knows, by number.
+    pub unknown_calls: BTreeMap<u32, u64>,
+    /// Number of trials.
+    pub trials: u32,
+    /// Time of all trials added up, those that ran side by side included.
+    pub trials_ms: u64,
+    /// Time that the run which finished the campaign took; less than the whole if it resumed an earlier one.
+    pub elapsed_ms: u64,
+    /// SHA-256 of the `verdicts.csv` that belongs to this file.
+    pub verdicts_sha256: String,
+}
+
+impl Summary {
+    pub(super) fn new(measured: &Measured, records: &[TrialRecord], elapsed: Duration, verdicts_csv: &str) -> Self {
+        let mut verdicts = Counts::default();
+        let (mut unstable, mut unexercised) = (Vec::new(), Vec::new());
+        for (&call, row) in &measured.rows {
+            *match row.verdict {
+                Some(Verdict::Required) => &mut verdicts.required,
+                Some(Verdict::Stub) => &mut verdicts.stub,
+                Some(Verdict::Fake) => &mut verdicts.fake,
+                Some(Verdict::Any) => &mut verdicts.any,
+                None => &mut verdicts.undecided,
+            } += 1;
+            for treatment in Treatment::ALL {
+                let result = row.result(treatment);
+                let summary = TreatmentSummary { call, treatment, result };
+                if result.unstable() {
+                    unstable.push(summary);
+                }
+                if matches!(result, TreatmentResult::Unexercised { .. }) {
+                    unexercised.push(summary);
+                }
+            }
+        }
+        let mut foreign = BTreeMap::<_, u64>::new();
+        let mut unknown_calls = BTreeMap::<_, u64>::new();
+        for record in records {
+            for seen in &record.foreign_calls {
+                *foreign.entry(seen.call).or_default() += seen.count;
+            }
+            for (number, count) in &record.unknown_calls {
+                *unknown_calls.entry(*number).or_default() += count;
+            }
+        }
+        let joint = &measured.joint;
+        Self {
+            format: FORMAT,
+            used: count(measured.rows.len()),
+            verdicts,
+            joint: JointSummary {
+                stub: joint.configuration.treated(Treatment::Stub).collect(),
+                fake: joint.configuration.treated(Treatment::Fake).collect(),
+                verified: joint.verified,
+                of: joint.of,
+                culprits: joint.culprits.clone(),
+            },
+            unstable,
+            unexercised,
+            incomplete: measured.incomplete.clone(),
+            foreign_calls: foreign.into_iter().map(|(call, count)| ForeignCount { call, count }).collect(),
+            unknown_calls,
+            trials: count(records.len()),
+            trials_ms: records.iter().map(|record| record.durations.total_ms).sum(),
+            elapsed_ms: milliseconds(elapsed),
+            verdicts_sha256: sha256(verdicts_csv),
+        }
+    }
+}
+
+/// `refused.json`: why a campaign could not be measured, with all of its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Version of this file.
+    pub format: u32,
+    /// Under which conditions.
+    pub environment: Environment,
+    /// Why, in words for people; one for each refusal.
+    pub reasons: Vec<String>,
+    /// Why; never empty.
+    pub refusals: Vec<Refusal>,
+    /// The trials that led there.
+    pub trials: Vec<TrialRecord>,
+}
+
+impl Refused {
+    pub(super) fn new(refusals: &[Refusal], environment: &Environment, trials: Vec<TrialRecord>) -> Self {
+        let reasons = refusals.iter().map(ToString::to_string).collect();
+        Self { format: FORMAT, environment: environment.clone(), reasons, refusals: refusals.to_vec(), trials }
+    }
+}
+
+pub(super) fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
