@@ -1,168 +1,252 @@
-//! What can be asked on the command line.
+//! The command line as types. Everything in here is seen by users: doc comments are the text of `--help`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use globset::Glob;
 
-/// Find out, by experiment, which Linux system calls an application really needs.
+use super::settings::default_jobs;
+use super::shard::Shard;
+use crate::explore::Settings;
+
+/// Finds out, by experiment, which Linux system calls an application really needs.
+///
+/// Loupe runs an app in Docker again and again, each time with one system call stubbed (it fails with ENOSYS) or faked (it
+/// does nothing and reports success), and sees whether the app's workload still succeeds.
 #[derive(Debug, Parser)]
 #[command(
     name = "loupe",
     version,
-    max_term_width = 110,
-    after_help = "Example:\n  loupe batch apps/          measure every app in apps/\n  loupe show nginx           the verdicts with their reasons\n\nExit codes: 0 done; 1 a negative answer (a baseline fails); 2 wrong usage or spec; 3 environment not usable;\n4 something stayed inconclusive; 70 a bug; 130 interrupted, state saved."
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:
+  loupe doctor                 is everything there that Loupe needs?
+  loupe batch apps/            measure every app in the folder apps/
+  loupe run apps/nginx         measure one app
+  loupe show nginx             its verdicts with their reasons
+
+Exit codes:
+  0    done
+  1    a negative answer: an app that could not be measured
+  2    a mistake in the command line or in an app.yaml
+  3    the environment is not usable: no engine, kernel too old
+  4    finished, but something stayed inconclusive
+  70   a bug in Loupe
+  130  interrupted; the same command resumes"
 )]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
     #[command(subcommand)]
-    pub(crate) verb: Verb,
-    /// Print nothing but data and errors.
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
+    pub(super) verb: Verb,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
-    /// Measure every app of a folder.
-    #[command(
-        after_help = "Example:\n  loupe batch apps/ --only 'ng*' --jobs 4\n\nAn app is a sub-folder with a Dockerfile; app.yaml beside it says how it is exercised. Shared workloads are looked for\nin workloads/ and client images in Dockerfiles/, both beside the apps folder. What is finished is stored at once: the\nsame command continues where an interrupted one stopped."
-    )]
-    Batch(BatchArguments),
-    /// Measure one app.
-    #[command(after_help = "Example:\n  loupe run apps/redis --fresh")]
-    Run(RunArguments),
-    /// Print an app's verdicts with their reasons.
-    #[command(after_help = "Example:\n  loupe show nginx\n  loupe show nginx/wrk --format json")]
-    Show(ShowArguments),
-    /// Check that this machine can measure, and say what to do if not.
-    #[command(after_help = "Example:\n  loupe doctor")]
-    Doctor(DoctorArguments),
-    /// Remove every container and volume that Loupe left on the engine.
-    #[command(after_help = "Example:\n  loupe clean --images")]
-    Clean(CleanArguments),
-    /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  loupe completions bash > /etc/bash_completion.d/loupe")]
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
+/// What stands above the options that every verb takes.
+const GLOBAL: &str = "Options of every command";
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Print results and errors, but no progress
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
+    pub(super) quiet: bool,
+    /// Print a log to standard error; twice for more
+    #[arg(long, short, global = true, help_heading = GLOBAL, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(super) verbose: u8,
+    /// When to use colour; auto: on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(super) color: ColorChoice,
 }
 
-/// How data is printed.
+/// When to use colour. (Comments on the values would make every help text much longer.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
+pub(super) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How data is printed: for people or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
     Text,
-    /// For programs; events as one JSON object per line.
     Json,
 }
 
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    Batch(BatchArguments),
+    Run(RunArguments),
+    Show(ShowArguments),
+    Doctor(DoctorArguments),
+    Clean(CleanArguments),
+    Completions(CompletionsArguments),
+}
+
+/// Measure every app in a folder
+///
+/// Each sub-folder with a Dockerfile is an app; its app.yaml says how it is exercised and what counts as success. Every
+/// outcome is stored as it comes: after Ctrl-C or a crash the same command goes on where it was. Apps whose results still
+/// stand are not measured again.
+///
+/// The closing table goes to standard output, progress to standard error.
 #[derive(Debug, Args)]
-pub(crate) struct BatchArguments {
-    /// The folder of apps.
-    pub(crate) apps: PathBuf,
-    /// Only apps whose name matches this pattern; can be repeated.
+#[command(after_help = "Examples:
+  loupe batch apps/                         measure every app in apps/
+  loupe batch apps/ --only 'nginx*'         only those whose name matches
+  loupe batch apps/ --shard 2/3             on the second of three machines
+  loupe batch apps/ --format json | jq .    every event as a line of JSON")]
+pub(super) struct BatchArguments {
+    /// The folder that holds the apps' folders; Dockerfiles/ and workloads/ are looked for beside it
+    #[arg(value_name = "APPS_DIR")]
+    pub(super) apps: PathBuf,
+    /// Only apps whose name matches this pattern; may be given several times
     #[arg(long, value_name = "GLOB")]
-    pub(crate) only: Vec<String>,
-    /// Only the K-th of N parts of the apps, for sweeps on several machines.
+    pub(super) only: Vec<Glob>,
+    /// Only the K-th of N parts, by position in name order among the chosen apps: for N machines
     #[arg(long, value_name = "K/N")]
-    pub(crate) shard: Option<Shard>,
+    pub(super) shard: Option<Shard>,
     #[command(flatten)]
-    pub(crate) measure: MeasureArguments,
+    pub(super) measuring: Measuring,
 }
 
+/// Measure one app
+///
+/// The same as `batch`, for the app in one folder. Dockerfiles/ and workloads/ are looked for beside the folder that holds
+/// the app's folder.
 #[derive(Debug, Args)]
-pub(crate) struct RunArguments {
-    /// The app's folder.
-    pub(crate) app: PathBuf,
+#[command(after_help = "Examples:
+  loupe run apps/nginx                      measure nginx with each of its workloads
+  loupe run apps/nginx --fresh              once more from the beginning
+  loupe run apps/nginx --results /tmp/try   leave the results database alone")]
+pub(super) struct RunArguments {
+    /// The app's folder, with its Dockerfile
+    #[arg(value_name = "APP_DIR")]
+    pub(super) app: PathBuf,
     #[command(flatten)]
-    pub(crate) measure: MeasureArguments,
+    pub(super) measuring: Measuring,
 }
 
+/// Print an app's verdicts with their reasons
+///
+/// One line for each system call that the app was seen to make: whether the workload passed with the call stubbed and with it
+/// faked, why not, and what the joint configuration does about it.
 #[derive(Debug, Args)]
-pub(crate) struct MeasureArguments {
-    /// Trials at a time [default: twice the processors].
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: Option<u16>,
-    /// The folder of the results database.
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    pub(crate) results: PathBuf,
-    /// Start over, although an earlier run could be continued or its results still stand.
+#[command(after_help = "Examples:
+  loupe show nginx                          every workload of nginx
+  loupe show nginx/wrk --format json        one of them, for programs")]
+pub(super) struct ShowArguments {
+    /// APP or APP/WORKLOAD
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// How the verdicts are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// How apps are measured.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Measuring {
+    /// Trials that run at the same time [default: 2 per core, which later versions may change]
+    #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
+    jobs: Option<usize>,
+    /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// Start over, even where an earlier run can be resumed or its results still stand
     #[arg(long)]
-    pub(crate) fresh: bool,
-    /// Do not count how often a treated call is made: for calls too hot to be counted. A pass then proves less.
+    pub(super) fresh: bool,
+    /// Don't count how often a stubbed or faked call was made: for calls too hot for that
     #[arg(long)]
-    pub(crate) no_hits: bool,
-    /// Runs without any treatment, all of which have to pass.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(crate) baselines: u32,
-    /// Runs of the joint configuration, all of which have to pass.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(crate) joint_runs: u32,
-    /// How to print what happens and what comes out.
+    no_hits: bool,
+    /// Runs without any intervention, all of which have to pass
+    #[arg(long, value_name = "N", default_value_t = Settings::default().baselines, value_parser = at_least_one::<u32>)]
+    baselines: u32,
+    /// Runs of everything avoidable avoided at once, all of which have to pass
+    #[arg(long, value_name = "N", default_value_t = Settings::default().joint_runs, value_parser = at_least_one::<u32>)]
+    joint_runs: u32,
+    /// How events and the closing table are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(super) format: Format,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ShowArguments {
-    /// APP, or APP/WORKLOAD.
-    pub(crate) name: String,
-    /// The folder of the results database.
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    pub(crate) results: PathBuf,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-}
+impl Measuring {
+    /// Trials that run at the same time.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.unwrap_or_else(default_jobs)
+    }
 
-#[derive(Debug, Args)]
-pub(crate) struct DoctorArguments {
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CleanArguments {
-    /// Remove the images that Loupe built as well.
-    #[arg(long)]
-    pub(crate) images: bool,
-    /// How to print what was removed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-}
-
-/// The K-th of N parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shard {
-    number: usize,
-    of: usize,
-}
-
-impl Shard {
-    /// Whether the app at this place of the list, in name order, belongs to this part.
-    pub(crate) const fn contains(self, index: usize) -> bool {
-        index % self.of == self.number - 1
+    /// How thorough to be.
+    pub(super) fn settings(&self) -> Settings {
+        Settings { baselines: self.baselines, joint_runs: self.joint_runs, count_hits: !self.no_hits, ..Settings::default() }
     }
 }
 
-impl FromStr for Shard {
-    type Err = String;
+/// Check that everything is there that Loupe needs, and say what to do where it isn't
+///
+/// Looks at the container engine, the kernel, the base image and the disk, and runs one short container under a filter.
+/// Exits with 0 if Loupe can work, with 3 if it can't.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  loupe doctor                              before the first batch")]
+pub(super) struct DoctorArguments {
+    /// The folder of the results, whose disk is looked at [default: `LOUPE_RESULTS` of the environment, or results]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
-        match parts {
-            Some((number, of)) if 1 <= number && number <= of => Ok(Self { number, of }),
-            _ => Err("expected K/N with 1 ≤ K ≤ N, such as 2/8".to_owned()),
-        }
-    }
+/// Remove the containers and volumes that Loupe made
+///
+/// Runs clean up after themselves, and what a killed run left behind is removed when the next one starts: this is for the
+/// last one. It does not spare what a running batch is using. Results are not touched.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe clean                               containers and volumes
+  loupe clean --images                      also images; they are built anew when needed")]
+pub(super) struct CleanArguments {
+    /// Also remove the images that Loupe built
+    #[arg(long)]
+    pub(super) images: bool,
+    /// How the counts are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// Print a script that teaches a shell to complete Loupe's command line
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe completions bash > ~/.local/share/bash-completion/completions/loupe
+  loupe completions zsh > ~/.zfunc/_loupe")]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
+    text.parse().ok().filter(|number| *number >= N::from(1)).ok_or("has to be a whole number, at least 1")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::CommandFactory;
+
+    use super::*;
+
+    fn measuring(arguments: &[&str]) -> Measuring {
+        let arguments = ["loupe", "run", "apps/x"].iter().chain(arguments);
+        match Arguments::try_parse_from(arguments).unwrap().verb {
+            Verb::Run(run) => run.measuring,
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -170,13 +254,22 @@ mod tests {
     }
 
     #[test]
-    fn shards_are_disjoint_and_cover_everything() {
-        let shards: Vec<Shard> = ["1/3", "2/3", "3/3"].iter().map(|text| text.parse().unwrap()).collect();
-        for index in 0..20 {
-            assert_eq!(shards.iter().filter(|shard| shard.contains(index)).count(), 1);
-        }
-        for wrong in ["0/3", "4/3", "1", "1/0", "a/b", "-1/2"] {
-            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+    fn without_options_a_campaign_is_as_thorough_as_the_planner_says() {
+        assert_eq!(measuring(&[]).settings(), Settings::default());
+        assert_eq!(measuring(&[]).jobs(), default_jobs());
+    }
+
+    #[test]
+    fn options_reach_the_settings() {
+        let measuring = measuring(&["--baselines", "7", "--joint-runs=2", "--no-hits", "--jobs", "5"]);
+        let wanted = Settings { baselines: 7, joint_runs: 2, count_hits: false, ..Settings::default() };
+        assert_eq!((measuring.settings(), measuring.jobs()), (wanted, 5));
+    }
+
+    #[test]
+    fn numbers_below_one_are_refused() {
+        for option in ["--jobs=0", "--baselines=0", "--joint-runs=0", "--jobs=-1", "--jobs=many"] {
+            assert!(Arguments::try_parse_from(["loupe", "run", "apps/x", option]).is_err(), "{option}");
         }
     }
 }

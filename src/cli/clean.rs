@@ -1,22 +1,38 @@
-//! `loupe clean`: remove what Loupe left on the engine.
+//! `loupe clean`: nothing of Loupe's stays on the engine.
 
 use super::arguments::{CleanArguments, Format};
 use super::printer::Printer;
-use super::settings::Settings;
-use super::{Failure, Status};
-use crate::engine::EngineError;
-use crate::engine::docker::DockerEngine;
+use super::settings::Environment;
+use super::status::Status;
+use crate::engine::docker::{Cleaned, DockerEngine};
+use crate::report::counted;
 
-pub(super) async fn clean(arguments: &CleanArguments, settings: &Settings, printer: &Printer) -> Result<Status, Failure> {
-    let environment = |error: EngineError| Failure::new(Status::Environment, error);
-    let engine = DockerEngine::connect(settings.docker_host.as_deref()).await.map_err(environment)?;
-    let cleaned = engine.clean(arguments.images).await.map_err(environment)?;
+/// Removes everything with Loupe's label.
+pub(super) fn clean(arguments: &CleanArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
+    let cleaned = super::block_on(async {
+        let engine = DockerEngine::connect(environment.docker_host.as_deref()).await?;
+        Ok(engine.clean(arguments.images).await?)
+    })?;
     match arguments.format {
-        Format::Text => printer.data(&format!(
-            "removed {} containers, {} volumes, {} images\n",
-            cleaned.containers, cleaned.volumes, cleaned.images
-        )),
-        Format::Json => printer.data(&format!("{}\n", serde_json::json!(cleaned))),
+        Format::Text => printer.data(&in_words(cleaned)),
+        Format::Json => printer.json(&cleaned),
     }
     Ok(Status::Done)
+}
+
+fn in_words(cleaned: Cleaned) -> String {
+    let Cleaned { containers, volumes, images } = cleaned;
+    let counts = [counted(containers, "container"), counted(volumes, "volume"), counted(images, "image")];
+    format!("removed {}\n", counts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_counted_even_if_there_was_none() {
+        let cleaned = Cleaned { containers: 2, volumes: 1, images: 0 };
+        assert_eq!(in_words(cleaned), "removed 2 containers, 1 volume, 0 images\n");
+    }
 }

@@ -1,89 +1,107 @@
-//! The command line: arguments -> typed options -> a verb -> an exit status.
+//! The command line: arguments in, exit code out. One file per verb.
 //!
-//! The last layer. `arguments` says what can be asked, one file per verb does it, `printer` is the only place that writes to
-//! the standard streams, `settings` the only one that reads the environment.
+//! The end of the flow. [`run()`] is the whole program; `main` only calls it. Arguments become types once (`arguments`), the
+//! environment is read once (`settings`), one place writes (`printer`), and one knows exit codes (`status`). Reporters
+//! (`progress`) turn a batch's events into bars, lines or JSON. What a verb does is done by the library: nothing here decides
+//! about trials, verdicts or results.
 
 mod arguments;
 mod batch;
 mod clean;
+mod completions;
 mod doctor;
+mod explain;
+mod interrupt;
+mod measure;
 mod printer;
 mod progress;
+mod run;
 mod settings;
+mod shard;
 mod show;
 mod status;
 
+use std::ffi::OsString;
+use std::future::Future;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use anyhow::Context;
+use clap::Parser;
 
-use arguments::{Arguments, Verb};
+use crate::spec::SpecErrors;
+use arguments::{Arguments, ColorChoice, Verb};
 use printer::Printer;
-use settings::Settings;
-pub use status::Status;
+use settings::Environment;
+use status::Status;
 
-/// Runs the program as its arguments say.
-#[must_use]
-pub fn main() -> ExitCode {
-    let settings = Settings::from_environment();
-    report_bugs();
-    let arguments = match Arguments::try_parse() {
+/// Longest wait for background work, such as the removal of containers, once a verb is done.
+const AFTERMATH: Duration = Duration::from_secs(5);
+
+/// Runs the command line `arguments`, of which the first is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let environment = Environment::read();
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // `--help` and `--version` end up here as well, and are no errors.
-            let status = if error.use_stderr() { Status::Usage } else { Status::Done };
-            let _ = error.print();
-            return status.into();
+            Printer::of_process(ColorChoice::Auto, false, &environment).usage(&error);
+            return if error.use_stderr() { Status::Usage.into() } else { Status::Done.into() };
         }
     };
-    let printer = Printer::new(&settings, arguments.quiet);
-    let status = match run(&arguments, &settings, &printer) {
-        Ok(status) => status,
-        Err(failure) => {
-            printer.error(&failure.error);
-            failure.status
-        }
-    };
+    let global = &arguments.global;
+    let printer = Printer::of_process(global.color, global.quiet, &environment);
+    printer::log_to(&printer, global.verbose, &environment);
+    let mut status = verb(&arguments.verb, &environment, &printer).unwrap_or_else(|error| {
+        complain(&error, &printer);
+        Status::of_error(&error)
+    });
+    if let Some(failure) = printer.failure() {
+        printer.error(&failure);
+        status = status.or_worse(Status::Environment);
+    }
     status.into()
 }
 
-/// A verb that could not be carried out.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    status: Status,
-    error: anyhow::Error,
-}
-
-impl Failure {
-    fn new(status: Status, error: impl Into<anyhow::Error>) -> Self {
-        Self { status, error: error.into() }
+fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
+    match verb {
+        Verb::Batch(arguments) => batch::batch(arguments, environment, printer),
+        Verb::Run(arguments) => run::run(arguments, environment, printer),
+        Verb::Show(arguments) => show::show(arguments, environment, printer),
+        Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
+        Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
+        Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),
     }
 }
 
-fn run(arguments: &Arguments, settings: &Settings, printer: &Printer) -> Result<Status, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Status::Environment, error))?;
-    match &arguments.verb {
-        Verb::Batch(batch) => runtime.block_on(batch::batch(batch, settings, printer)),
-        Verb::Run(app) => runtime.block_on(batch::run(app, settings, printer)),
-        Verb::Show(show) => show::show(show, printer),
-        Verb::Doctor(doctor) => runtime.block_on(doctor::doctor(doctor, settings, printer)),
-        Verb::Clean(clean) => runtime.block_on(clean::clean(clean, settings, printer)),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Arguments::command(), "loupe", &mut script);
-            printer.data(&String::from_utf8_lossy(&script));
-            Ok(Status::Done)
+/// Problems in specs bring their own places and hints, one after the other.
+fn complain(error: &anyhow::Error, printer: &Printer) {
+    match error.downcast_ref::<SpecErrors>() {
+        Some(errors) => {
+            let count = crate::report::counted(errors.problems().len(), "problem");
+            printer.problems(&format!("{errors}\n{count}; nothing was built or run"));
         }
+        None => printer.error(&explain::explain(error)),
     }
 }
 
-/// A panic is a bug of ours: say so, and exit with the code for it.
-fn report_bugs() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        usual(panic);
-        printer::write_error("this is a bug in loupe; finished trials are stored. Please report it with the lines above\n");
-        std::process::exit(i32::from(Status::Bug.code()));
+/// Runs `work` on as many threads as there are cores.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(AFTERMATH);
+    result
+}
+
+/// Makes every panic say that it is a bug in Loupe, and end the process with exit code 70 whichever thread it is on. What
+/// was stored stays stored, and what is left on the engine is removed by the next run.
+pub fn report_panics_as_bugs() {
+    std::panic::set_hook(Box::new(|panic| {
+        let trace = std::backtrace::Backtrace::capture();
+        let trace = match trace.status() {
+            std::backtrace::BacktraceStatus::Captured => format!("\n{trace}"),
+            _ => "\nhint: with RUST_BACKTRACE=1 it says more".to_owned(),
+        };
+        printer::last_words(&format!("\nthis is a bug in loupe, please report it: {panic}{trace}"));
+        std::process::exit(i32::from(status::BUG));
     }));
 }

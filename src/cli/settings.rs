@@ -1,32 +1,61 @@
-//! Everything that is read from the environment, read once.
+//! What the environment says. The only place that reads environment variables; everything else takes them from here.
 
-use std::io::IsTerminal;
+use std::env;
+use std::path::PathBuf;
 
-/// What the environment says.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    /// `DOCKER_HOST`: where the container engine listens.
-    pub(crate) docker_host: Option<String>,
-    /// Whether standard error is a terminal that can redraw lines.
-    pub(crate) terminal: bool,
-    /// Processors this process may use.
-    pub(crate) cores: usize,
+/// The environment variables that Loupe knows. Empty ones count as not set.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environment {
+    /// `DOCKER_HOST`: where the engine listens.
+    pub(super) docker_host: Option<String>,
+    /// `NO_COLOR` (<https://no-color.org>), or a terminal that calls itself dumb.
+    pub(super) no_color: bool,
+    /// `LOUPE_RESULTS`: the folder of the results where the command line names none.
+    pub(super) results: Option<PathBuf>,
+    /// `RUST_LOG`: what is logged; goes before `--verbose`.
+    pub(super) log: Option<String>,
 }
 
-impl Settings {
-    pub(crate) fn from_environment() -> Self {
-        let filled = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let dumb = filled("TERM").is_none_or(|term| term == "dumb");
+impl Environment {
+    /// Reads the variables of this process.
+    pub(super) fn read() -> Self {
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let text = |name| set(name).and_then(|value| value.into_string().ok());
         Self {
-            docker_host: filled("DOCKER_HOST"),
-            terminal: std::io::stderr().is_terminal() && !dumb,
-            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            docker_host: text("DOCKER_HOST"),
+            no_color: set("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
+            results: set("LOUPE_RESULTS").map(PathBuf::from),
+            log: text("RUST_LOG"),
         }
     }
 
-    /// Trials at a time unless the user says otherwise. Twice the processors: half of a trial is waiting, for the engine to
-    /// make a container or for a workload of fixed length to be over.
-    pub(crate) fn default_jobs(&self) -> usize {
-        2 * self.cores
+    /// The folder of the results: as on the command line, else from the environment, else `results`.
+    pub(super) fn results(&self, argument: Option<PathBuf>) -> PathBuf {
+        argument.or_else(|| self.results.clone()).unwrap_or_else(|| PathBuf::from("results"))
+    }
+}
+
+/// Trials that run at the same time where the command line doesn't say: two per available core, as a trial waits for the engine
+/// for much of its time. A guess, not a promise: it follows what measurements of whole sweeps tell, so scripts that want a
+/// certain number give it.
+pub(super) fn default_jobs() -> usize {
+    2 * available_cores()
+}
+
+/// Cores that this process may use.
+pub(super) fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_goes_before_the_environment_before_the_default() {
+        let with = Environment { results: Some("from-environment".into()), ..Environment::default() };
+        assert_eq!(with.results(Some("given".into())), PathBuf::from("given"));
+        assert_eq!(with.results(None), PathBuf::from("from-environment"));
+        assert_eq!(Environment::default().results(None), PathBuf::from("results"));
     }
 }

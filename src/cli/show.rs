@@ -1,20 +1,21 @@
 //! `loupe show`: an app's verdicts with their reasons.
 
-use anyhow::anyhow;
-
 use super::arguments::{Format, ShowArguments};
 use super::printer::Printer;
-use super::{Failure, Status};
+use super::settings::Environment;
+use super::status::{Status, WrongUsage};
 use crate::report;
 use crate::store::{Store, StoreError};
 
-pub(super) fn show(arguments: &ShowArguments, printer: &Printer) -> Result<Status, Failure> {
-    let store = Store::open(&arguments.results);
+/// Prints what the results say of the app.
+pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
+    let results = environment.results(arguments.results.clone());
+    let store = Store::open(&results);
     let (app, workload) = match arguments.name.split_once('/') {
         Some((app, workload)) => (app, Some(workload)),
         None => (arguments.name.as_str(), None),
     };
-    let all = store.list().map_err(|error| failure(&error))?;
+    let all = store.list().map_err(failure)?;
     let chosen: Vec<_> =
         all.iter().filter(|(name, kind)| name == app && workload.is_none_or(|workload| workload == kind)).collect();
     if chosen.is_empty() {
@@ -24,14 +25,14 @@ pub(super) fn show(arguments: &ShowArguments, printer: &Printer) -> Result<Statu
         } else {
             format!("it has {}", known.join(", "))
         };
-        let results = arguments.results.display();
-        return Err(Failure::new(Status::Usage, anyhow!("no results of `{}` in `{results}`\nhint: {hint}", arguments.name)));
+        let message = format!("no results of `{}` in `{}`\nhint: {hint}", arguments.name, results.display());
+        return Err(WrongUsage(message).into());
     }
     let mut objects = Vec::new();
     for (index, (app, workload)) in chosen.into_iter().enumerate() {
-        let stored = store.read(app, workload).map_err(|error| failure(&error))?;
+        let stored = store.read(app, workload).map_err(failure)?;
         let trials = match &stored.finished {
-            Some(_) => store.trials(app, workload).map_err(|error| failure(&error))?,
+            Some(_) => store.trials(app, workload).map_err(failure)?,
             None => Vec::new(),
         };
         let name = format!("{app}/{workload}");
@@ -44,20 +45,14 @@ pub(super) fn show(arguments: &ShowArguments, printer: &Printer) -> Result<Statu
         }
     }
     if arguments.format == Format::Json {
-        printer.data(&format!("{}\n", serde_json::Value::Array(objects)));
+        printer.json(&objects);
     }
     Ok(Status::Done)
 }
 
-fn failure(error: &StoreError) -> Failure {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    if let Some(hint) = error.hint() {
-        message.push_str(&format!("\nhint: {hint}"));
-    }
-    Failure::new(Status::Usage, anyhow!(message))
+/// The store keeps its hints apart from its messages.
+fn failure(error: StoreError) -> anyhow::Error {
+    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let message = format!("{error}{hint}");
+    anyhow::Error::from(error).context(message)
 }

@@ -1,11 +1,60 @@
-//! A view of what was measured -> text and JSON. Pure: bytes out, nothing is written.
+//! A view of what was measured -> text and JSON. Pure: nothing here prints, reads files or knows of a terminal.
 //!
-//! Last stage before the command line. It decides nothing: every number comes from the store or from the campaign's end.
+//! Last stage before the command line. It decides nothing: every number comes from the store or from a campaign's end.
 
-mod campaigns;
+mod closing;
 mod table;
 mod verdicts;
 
-pub use campaigns::{batch_table, counted, seconds};
+pub use closing::{closing, counts};
 pub use table::{Align, Table};
 pub use verdicts::{show_json, show_text};
+
+/// A time that somebody waited, from `milliseconds`: as precise as one cares for such a time.
+#[must_use]
+pub fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds.div_ceil(1000);
+    match (milliseconds, seconds) {
+        (0..9_950, _) => format!("{}.{} s", (milliseconds + 50) / 1000, (milliseconds + 50) % 1000 / 100),
+        (_, 0..60) => format!("{seconds} s"),
+        (_, 60..3600) => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `1 trial`, `2 trials`: a number with its regular noun.
+#[must_use]
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_as_precise_as_one_cares_for() {
+        let shown = [0, 40, 960, 9_949, 9_950, 59_000, 59_001, 60_000, 3_599_000, 3_600_000, 90_000_000].map(duration);
+        assert_eq!(
+            shown,
+            [
+                "0.0 s",
+                "0.0 s",
+                "1.0 s",
+                "9.9 s",
+                "10 s",
+                "59 s",
+                "1 min 00 s",
+                "1 min 00 s",
+                "59 min 59 s",
+                "1 h 00 min",
+                "25 h 00 min"
+            ]
+        );
+    }
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "trial")), ["0 trials", "1 trial", "2 trials"]);
+    }
+}

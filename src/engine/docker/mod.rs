@@ -80,6 +80,12 @@ impl DockerEngine {
         let security = Security { apparmor: options.iter().any(|option| option.contains("apparmor")) };
         Ok(Self { docker, owner: Arc::new(resources::Owner::current()), security: Arc::new(security) })
     }
+
+    /// The version of the API that both sides agreed upon, such as `1.41`.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        self.docker.client_version().to_string()
+    }
 }
 
 fn hint_for(address: &str, error: &bollard::errors::Error) -> String {
