@@ -1,0 +1,314 @@
+//! Campaigns on a simulated engine: parallelism, stopping and resuming, trouble, refusals and what makes results stale. The
+//! same code as `loupe batch`, without any container.
+#![cfg(feature = "cli")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use loupe::campaign::{self, CampaignEnd, Event, Options, Stop};
+use loupe::engine::simulated::{Simulated, SimulatedEngine};
+use loupe::explore::Settings;
+use loupe::spec::{AppSpec, Kind, Limits, Success, Workload};
+use loupe::syscalls::Sysno;
+use loupe::trial::{Outcome, Treatment, TrialRequest};
+
+/// The calls that every simulated app uses.
+const USED: [&str; 8] = ["close", "getpid", "mmap", "openat", "read", "uname", "write", "exit_group"];
+const WORKLOAD: &str = "default";
+
+fn app(name: &str) -> AppSpec {
+    AppSpec {
+        name: name.to_owned(),
+        directory: "/nowhere".into(),
+        description: String::new(),
+        build_arguments: BTreeMap::new(),
+        workloads: vec![Workload {
+            name: WORKLOAD.to_owned(),
+            kind: Some(Kind::RunToCompletion),
+            command: None,
+            environment: BTreeMap::new(),
+            port: None,
+            client: None,
+            stay_up: Workload::DEFAULT_STAY_UP,
+            success: Success::default(),
+            timeout: None,
+            limits: Limits::default(),
+        }],
+    }
+}
+
+fn options(results: &Path) -> Options {
+    Options { jobs: 4, fresh: false, settings: Settings::default(), results: results.to_owned() }
+}
+
+fn treats(request: &TrialRequest, call: &str, treatment: Treatment) -> bool {
+    request.intervention.get(Sysno::from_name(call).unwrap()) == Some(treatment)
+}
+
+/// An app that needs `read`, `write` and `exit_group`, and of which `close` can only be stubbed and `uname` only be faked.
+fn behave(_: &str, request: &TrialRequest) -> Simulated {
+    let stubbed = ["read", "write", "exit_group", "uname"].iter().any(|call| treats(request, call, Treatment::Stub));
+    let faked = ["read", "write", "exit_group", "close"].iter().any(|call| treats(request, call, Treatment::Fake));
+    Simulated::Exit(i32::from(stubbed || faked))
+}
+
+const VERDICTS: &str = "syscall,used,stub,fake,verdict,joint\n\
+    close,Y,Y,N,stub,stub\n\
+    exit_group,Y,N,N,required,implement\n\
+    getpid,Y,Y,Y,any,stub\n\
+    mmap,Y,Y,Y,any,stub\n\
+    openat,Y,Y,Y,any,stub\n\
+    read,Y,N,N,required,implement\n\
+    uname,Y,N,Y,fake,fake\n\
+    write,Y,N,N,required,implement\n";
+
+/// What a batch told and how its campaigns ended.
+struct Batch {
+    events: Vec<Event>,
+    ends: BTreeMap<String, CampaignEnd>,
+}
+
+impl Batch {
+    /// Runs a batch; `watch` sees every event as it comes.
+    fn watched(
+        engine: &SimulatedEngine,
+        apps: &[AppSpec],
+        options: &Options,
+        stop: &Stop,
+        watch: &(dyn Fn(&Event) + Sync),
+    ) -> Self {
+        let events = Mutex::new(Vec::new());
+        let emit = |event: Event| {
+            watch(&event);
+            events.lock().unwrap().push(event);
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let ends = runtime.block_on(campaign::batch(engine, apps, options, &emit, stop));
+        let ends = ends.into_iter().map(|(name, end)| (name.app, end)).collect();
+        Self { events: events.into_inner().unwrap(), ends }
+    }
+
+    fn of(engine: &SimulatedEngine, apps: &[AppSpec], options: &Options) -> Self {
+        Self::watched(engine, apps, options, &Stop::default(), &|_| {})
+    }
+
+    /// How many trials were run, stored ones not counted.
+    fn run(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::TrialStarted { .. })).count()
+    }
+
+    /// How many stored trials were taken instead of being run.
+    fn replayed(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::TrialEnded { run: false, .. })).count()
+    }
+
+    fn end(&self, app: &str) -> &CampaignEnd {
+        &self.ends[app]
+    }
+}
+
+fn verdicts(results: &Path, app: &str) -> String {
+    std::fs::read_to_string(results.join(app).join(WORKLOAD).join("verdicts.csv")).unwrap()
+}
+
+#[test]
+fn verdicts_are_those_of_the_model() {
+    let results = tempfile::tempdir().unwrap();
+    let batch = Batch::of(&SimulatedEngine::new(USED, behave), &[app("one")], &options(results.path()));
+    let CampaignEnd::Measured(totals) = batch.end("one") else { panic!("{:?}", batch.end("one")) };
+    assert_eq!((totals.used, totals.required, totals.stub, totals.fake, totals.any), (8, 3, 1, 1, 3));
+    assert_eq!((totals.joint_avoided, totals.joint_verified, totals.joint_of), (5, 3, 3));
+    assert_eq!(totals.run, batch.run());
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+}
+
+#[test]
+fn trials_run_side_by_side_and_never_more_than_jobs() {
+    for jobs in [1, 2, 5] {
+        let results = tempfile::tempdir().unwrap();
+        let mut engine = SimulatedEngine::new(USED, behave);
+        engine.duration = Duration::from_millis(5);
+        let options = Options { jobs, ..options(results.path()) };
+        let batch = Batch::of(&engine, &[app("one"), app("two")], &options);
+        assert_eq!(engine.most_running(), jobs, "as many as allowed, and no more");
+        assert!(
+            matches!(batch.events.first(), Some(Event::BatchStarted { jobs: told, campaigns }) if *told == jobs && campaigns.len() == 2)
+        );
+        assert_eq!(verdicts(results.path(), "one"), VERDICTS, "with {jobs} jobs");
+    }
+}
+
+#[test]
+fn stopped_batch_is_continued_and_finds_the_same() {
+    let whole = tempfile::tempdir().unwrap();
+    let mut engine = SimulatedEngine::new(USED, behave);
+    engine.duration = Duration::from_millis(2);
+    let uninterrupted = Batch::of(&engine, &[app("one")], &options(whole.path()));
+    for trials in [1, 4, 11, 17] {
+        let results = tempfile::tempdir().unwrap();
+        let stop = Stop::default();
+        let over = AtomicUsize::new(0);
+        let stop_after = |event: &Event| {
+            if matches!(event, Event::TrialEnded { .. }) && over.fetch_add(1, Ordering::SeqCst) + 1 == trials {
+                stop.request();
+            }
+        };
+        let first = Batch::watched(&engine, &[app("one"), app("two")], &options(results.path()), &stop, &stop_after);
+        assert_eq!(*first.end("one"), CampaignEnd::Interrupted);
+        assert_eq!(*first.end("two"), CampaignEnd::Interrupted, "later campaigns are not begun");
+        assert!(!results.path().join("one").join(WORKLOAD).join("verdicts.csv").exists());
+
+        let second = Batch::of(&engine, &[app("one")], &options(results.path()));
+        assert!(matches!(second.end("one"), CampaignEnd::Measured(_)), "{:?}", second.end("one"));
+        let stored: Vec<_> = second
+            .events
+            .iter()
+            .filter_map(|event| if let Event::Started { stored, .. } = event { Some(*stored) } else { None })
+            .collect();
+        assert_eq!(stored, [trials], "exactly the trials that were over are stored");
+        assert_eq!(second.replayed(), trials);
+        assert_eq!(second.run() + trials, uninterrupted.run(), "only the rest is run");
+        assert_eq!(verdicts(results.path(), "one"), verdicts(whole.path(), "one"));
+    }
+}
+
+#[test]
+fn trouble_is_tried_again_and_leaves_no_trace_in_the_verdicts() {
+    let results = tempfile::tempdir().unwrap();
+    let troubles = AtomicUsize::new(0);
+    // Two in a row are fewer than it takes to give up.
+    let engine = SimulatedEngine::new(USED, move |name, request| {
+        if treats(request, "mmap", Treatment::Fake)
+            && request.intervention.len() == 1
+            && troubles.fetch_add(1, Ordering::SeqCst) < 2
+        {
+            return Simulated::Trouble("the disk is full".to_owned());
+        }
+        behave(name, request)
+    });
+    let batch = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert!(matches!(batch.end("one"), CampaignEnd::Measured(_)), "{:?}", batch.end("one"));
+    let inconclusive = |event: &&Event| matches!(event, Event::TrialEnded { outcome: Outcome::Inconclusive(_), .. });
+    assert_eq!(batch.events.iter().filter(inconclusive).count(), 2, "the trouble is told");
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+}
+
+#[test]
+fn lasting_trouble_leaves_a_campaign_incomplete_until_it_is_over() {
+    let results = tempfile::tempdir().unwrap();
+    let attempts = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = attempts.clone();
+    let broken = SimulatedEngine::new(USED, move |name, request| {
+        if treats(request, "mmap", Treatment::Fake) && request.intervention.len() == 1 {
+            counted.fetch_add(1, Ordering::SeqCst);
+            return Simulated::Trouble("the disk is full".to_owned());
+        }
+        behave(name, request)
+    });
+    let batch = Batch::of(&broken, &[app("one"), app("two")], &options(results.path()));
+    let CampaignEnd::Incomplete { reasons } = batch.end("one") else { panic!("{:?}", batch.end("one")) };
+    assert!(reasons.iter().any(|reason| reason.contains("mmap")), "{reasons:?}");
+    assert!(matches!(batch.end("two"), CampaignEnd::Incomplete { .. }), "the other apps go on");
+    let limit = usize::try_from(Settings::default().inconclusive_limit).unwrap();
+    assert!(attempts.load(Ordering::SeqCst) >= 2 * limit, "tried {limit} times for each app");
+    let undecided = verdicts(results.path(), "one");
+    assert!(undecided.contains("mmap,Y,Y,N,,"), "no verdict without evidence: {undecided}");
+
+    let repaired = Batch::of(&SimulatedEngine::new(USED, behave), &[app("one")], &options(results.path()));
+    assert!(matches!(repaired.end("one"), CampaignEnd::Measured(_)), "{:?}", repaired.end("one"));
+    assert!(repaired.run() < batch.run() / 2, "only what stayed inconclusive is run again, not {} trials", repaired.run());
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+}
+
+#[test]
+fn failing_baseline_is_refused_and_the_other_apps_go_on() {
+    let results = tempfile::tempdir().unwrap();
+    let engine =
+        SimulatedEngine::new(USED, |name, request| if name == "broken" { Simulated::Exit(7) } else { behave(name, request) });
+    let batch = Batch::of(&engine, &[app("broken"), app("fine")], &options(results.path()));
+    let CampaignEnd::Refused { reasons, inconclusive } = batch.end("broken") else { panic!("{:?}", batch.end("broken")) };
+    assert!(!inconclusive);
+    assert!(reasons.iter().any(|reason| reason.contains("exit code 7")), "{reasons:?}");
+    let folder = results.path().join("broken").join(WORKLOAD);
+    assert!(folder.join("refused.json").exists() && !folder.join("verdicts.csv").exists());
+    assert_eq!(verdicts(results.path(), "fine"), VERDICTS);
+}
+
+#[test]
+fn workload_that_cannot_fail_is_refused() {
+    let results = tempfile::tempdir().unwrap();
+    let engine = SimulatedEngine::new(USED, |_, _| Simulated::Exit(0));
+    let batch = Batch::of(&engine, &[app("one")], &options(results.path()));
+    let CampaignEnd::Refused { reasons, inconclusive: false } = batch.end("one") else { panic!("{:?}", batch.end("one")) };
+    assert!(reasons.iter().any(|reason| reason.contains("every call stubbed")), "{reasons:?}");
+}
+
+#[test]
+fn app_that_hangs_when_treated_needs_the_call() {
+    let results = tempfile::tempdir().unwrap();
+    let engine = SimulatedEngine::new(USED, |name, request| {
+        if treats(request, "getpid", Treatment::Fake) { Simulated::Hang } else { behave(name, request) }
+    });
+    let batch = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert!(matches!(batch.end("one"), CampaignEnd::Measured(_)), "{:?}", batch.end("one"));
+    assert!(verdicts(results.path(), "one").contains("\ngetpid,Y,Y,N,stub,stub\n"));
+}
+
+#[test]
+fn second_run_is_up_to_date_and_runs_nothing() {
+    let results = tempfile::tempdir().unwrap();
+    let engine = SimulatedEngine::new(USED, behave);
+    let first = Batch::of(&engine, &[app("one")], &options(results.path()));
+    let CampaignEnd::Measured(measured) = first.end("one") else { panic!("{:?}", first.end("one")) };
+    let second = Batch::of(&engine, &[app("one")], &options(results.path()));
+    let CampaignEnd::UpToDate(known) = second.end("one") else { panic!("{:?}", second.end("one")) };
+    assert_eq!(second.run() + second.replayed(), 0);
+    assert_eq!((known.used, known.required, known.trials, known.run), (measured.used, measured.required, measured.trials, 0));
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+}
+
+#[test]
+fn fresh_measures_again() {
+    let results = tempfile::tempdir().unwrap();
+    let engine = SimulatedEngine::new(USED, behave);
+    let first = Batch::of(&engine, &[app("one")], &options(results.path()));
+    let fresh = Options { fresh: true, ..options(results.path()) };
+    let second = Batch::of(&engine, &[app("one")], &fresh);
+    assert!(matches!(second.end("one"), CampaignEnd::Measured(_)), "{:?}", second.end("one"));
+    assert_eq!((second.run(), second.replayed()), (first.run(), 0));
+}
+
+#[test]
+fn other_image_or_spec_is_measured_again() {
+    let results = tempfile::tempdir().unwrap();
+    let mut engine = SimulatedEngine::new(USED, behave);
+    let first = Batch::of(&engine, &[app("one")], &options(results.path()));
+    engine.image = "sha256:another".to_owned();
+    let other_image = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert_eq!((other_image.run(), other_image.replayed()), (first.run(), 0));
+    let mut changed = app("one");
+    changed.workloads[0].environment.insert("TZ".to_owned(), "UTC".to_owned());
+    let other_spec = Batch::of(&engine, &[changed], &options(results.path()));
+    assert_eq!((other_spec.run(), other_spec.replayed()), (first.run(), 0));
+    let thorough = Options { settings: Settings { baselines: 5, ..Settings::default() }, ..options(results.path()) };
+    let other_settings = Batch::of(&engine, &[app("one")], &thorough);
+    assert!(other_settings.run() > 0, "other settings ask for other evidence");
+}
+
+#[test]
+fn results_below_a_file_fail_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "not a folder\n").unwrap();
+    let batch = Batch::of(&SimulatedEngine::new(USED, behave), &[app("one"), app("two")], &options(&file.join("results")));
+    for name in ["one", "two"] {
+        let CampaignEnd::Failed { message } = batch.end(name) else { panic!("{:?}", batch.end(name)) };
+        assert!(message.contains("cannot write") && message.contains("results"), "{message}");
+        assert!(message.contains("\nhint: ") && message.contains("--results"), "{message}");
+    }
+    assert_eq!(batch.run(), 0, "nothing is run whose outcome can't be stored");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a folder\n");
+}

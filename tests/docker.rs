@@ -1,0 +1,511 @@
+//! The whole tool on Docker: the known-answer apps of `fixtures/` are measured, and what comes out is held against what is
+//! known of them.
+//!
+//! Needs a Docker engine and a C compiler. Where they are missing these tests fail, unless `LOUPE_TEST_WITHOUT_DOCKER=1` says
+//! that this is known; then they tell that they were skipped. They take turns, because apps with short deadlines are measured,
+//! and each looks only for containers of the processes that it started, because others may use the same engine.
+#![cfg(feature = "cli")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+use serde_json::Value;
+
+/// The app of the tests that interrupt: many calls, quick trials, and an answer for every call.
+const MANY_CALLS: (&str, &str) = ("high-calls", "all");
+/// Trials after which a campaign is interrupted: past the baseline, and far from the end.
+const TRIALS_BEFORE_INTERRUPTION: usize = 12;
+/// An interrupted program ends within this time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the tests work with: the compiled fixtures, and the right to use the machine alone.
+struct Bench {
+    fixtures: PathBuf,
+    results: tempfile::TempDir,
+    /// Locked as long as it is open.
+    _turn: File,
+}
+
+impl Bench {
+    /// `None` where the machine cannot run the suite and that is known.
+    fn new() -> Option<Self> {
+        let missing = missing();
+        if !missing.is_empty() {
+            let missing = missing.join("; ");
+            assert!(
+                std::env::var("LOUPE_TEST_WITHOUT_DOCKER").is_ok_and(|value| value == "1"),
+                "the Docker suite cannot run: {missing}\nhint: `make setup` installs what is missing; \
+                 LOUPE_TEST_WITHOUT_DOCKER=1 leaves the suite out"
+            );
+            eprintln!("skipped: {missing}");
+            return None;
+        }
+        let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let turn = File::create(temporary.join("docker-suite.lock")).unwrap();
+        turn.lock().unwrap();
+        let fixtures = temporary.join("known-answer-apps");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/build.sh");
+        let built = Command::new(&script).arg(&fixtures).output().unwrap();
+        assert!(built.status.success(), "{} fails:\n{}", script.display(), String::from_utf8_lossy(&built.stderr));
+        Some(Self { fixtures, results: tempfile::tempdir().unwrap(), _turn: turn })
+    }
+
+    fn apps(&self) -> PathBuf {
+        self.fixtures.join("apps")
+    }
+
+    fn app(&self, name: &str) -> PathBuf {
+        self.apps().join(name)
+    }
+
+    /// A folder of results of its own, not made yet.
+    fn results(&self, name: &str) -> PathBuf {
+        self.results.path().join(name)
+    }
+}
+
+/// What the suite needs and this machine does not have.
+fn missing() -> Vec<String> {
+    let runs = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        match output {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                Some(format!("`{program} {}` fails: {said}", arguments.join(" ")))
+            }
+            Err(error) => Some(format!("`{program}` cannot be run: {error}")),
+        }
+    };
+    [runs("docker", &["version"]), runs("cc", &["--version"])].into_iter().flatten().collect()
+}
+
+fn loupe(verb: &str, argument: &Path, results: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loupe"));
+    command.arg(verb).arg(argument).arg("--results").arg(results).args(["--format", "json"]);
+    command
+}
+
+/// A run that is over.
+struct Run {
+    pid: u32,
+    code: Option<i32>,
+    events: Vec<Value>,
+    errors: String,
+    time: Duration,
+}
+
+impl Run {
+    fn of(mut command: Command) -> Self {
+        let begin = Instant::now();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let events = text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        Self { pid, code: output.status.code(), events, errors, time: begin.elapsed() }
+    }
+
+    fn events<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.events.iter().filter(move |event| event["event"] == kind)
+    }
+
+    /// How each campaign ended, by `app/workload`.
+    fn ends(&self) -> BTreeMap<String, &Value> {
+        self.events("ended").map(|event| (campaign(event), event)).collect()
+    }
+
+    /// How many trials each campaign ran, stored ones not counted.
+    fn trials(&self) -> BTreeMap<String, usize> {
+        let mut trials = BTreeMap::new();
+        for event in self.events("trial-started") {
+            *trials.entry(campaign(event)).or_default() += 1;
+        }
+        trials
+    }
+}
+
+fn campaign(event: &Value) -> String {
+    format!("{}/{}", event["app"].as_str().unwrap(), event["workload"].as_str().unwrap())
+}
+
+/// Containers that the process with this id made and that still exist.
+fn containers_of(pid: u32) -> Vec<String> {
+    let format = "{{.Names}} ({{.State}}) {{.Label \"io.loupe.campaign\"}} {{.Label \"io.loupe.owner\"}}";
+    let arguments = ["ps", "--all", "--filter", "label=io.loupe.campaign", "--format", format];
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(output.status.success(), "docker ps fails: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let owned = |line: &&str| line.rsplit('/').nth(1).is_some_and(|owner| owner == pid.to_string());
+    text.lines().filter(owned).map(str::to_owned).collect()
+}
+
+/// A campaign that runs, with its events.
+struct Running {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Running {
+    fn start(bench: &Bench, results: &Path) -> Self {
+        let mut command = loupe("run", &bench.app(MANY_CALLS.0), results);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// Returns when so many trials are over.
+    fn after_trials(&mut self, count: usize) {
+        let mut over = 0;
+        for line in self.lines.by_ref() {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            assert_ne!(event["event"], "ended", "the campaign was over too early: {event}");
+            over += usize::from(event["event"] == "trial-ended");
+            if over == count {
+                return;
+            }
+        }
+        panic!("the program ended after {over} trials");
+    }
+
+    fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success(), "no process to send {name} to");
+    }
+}
+
+/// No program of a failed test lives on.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn verdicts_file(results: &Path, app: &str, workload: &str) -> PathBuf {
+    results.join(app).join(workload).join("verdicts.csv")
+}
+
+fn verdicts(results: &Path, app: &str, workload: &str) -> String {
+    let path = verdicts_file(results, app, workload);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// One line of `verdicts.csv`.
+struct Row {
+    used: String,
+    verdict: String,
+    joint: String,
+}
+
+fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
+    let mut lines = text.lines();
+    if lines.next() != Some("syscall,used,stub,fake,verdict,joint") {
+        return Err("verdicts.csv has another header".to_owned());
+    }
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split(',').map(str::to_owned).collect();
+        let [call, used, _, _, verdict, joint] = <[String; 6]>::try_from(cells).map_err(|_| format!("not six cells: {line}"))?;
+        Ok((call, Row { used, verdict, joint }))
+    };
+    lines.map(row).collect()
+}
+
+/// What is known of a campaign: the text of the expectation that is for it alone, or else for all workloads of its app.
+fn expectation(folder: &Path, workload: &str, kind: &str) -> Option<String> {
+    let own = folder.join(format!("expected.{workload}.{kind}"));
+    let common = folder.join(format!("expected.{kind}"));
+    [own, common].iter().find_map(|path| fs::read_to_string(path).ok())
+}
+
+/// Holds the rows of a campaign against one line of its expectations.
+fn check_line(line: &str, rows: &BTreeMap<String, Row>) -> Result<(), String> {
+    let cells: Vec<_> = line.split(',').collect();
+    let (calls, verdict, joint) = match cells[..] {
+        [calls, verdict] => (calls, verdict, None),
+        [calls, verdict, joint] => (calls, verdict, Some(joint)),
+        _ => return Err(format!("`{line}` is no expectation")),
+    };
+    let calls: Vec<_> = calls.split('|').collect();
+    let mut with_joint = 0;
+    for call in &calls {
+        let row = rows.get(*call);
+        if verdict == "unused" {
+            if row.is_some_and(|row| row.used == "Y") {
+                return Err(format!("{call} is used, expected unused"));
+            }
+            continue;
+        }
+        let row = row.ok_or_else(|| format!("{call} was not seen, expected {verdict}"))?;
+        let right = match verdict {
+            "used" => row.used == "Y",
+            "avoidable" => ["stub", "fake", "any"].contains(&row.verdict.as_str()),
+            "required" | "stub" | "fake" | "any" => row.verdict == verdict,
+            other => return Err(format!("`{other}` is no verdict")),
+        };
+        if !right {
+            return Err(format!("{call} is `{}`, expected {verdict}", row.verdict));
+        }
+        let avoided = ["stub", "fake"].contains(&row.joint.as_str());
+        match joint {
+            None => {}
+            Some(expected @ ("implement" | "stub" | "fake")) if row.joint == expected => with_joint += 1,
+            Some("avoided") if avoided => with_joint += 1,
+            Some("implement" | "stub" | "fake" | "avoided") if calls.len() > 1 && avoided => {}
+            Some(expected @ ("implement" | "stub" | "fake" | "avoided")) => {
+                return Err(format!("{call} is together `{}`, expected {expected}", row.joint));
+            }
+            Some(other) => return Err(format!("`{other}` is no joint plan")),
+        }
+    }
+    match joint {
+        Some(joint) if with_joint != 1 => Err(format!("{with_joint} of {} are together {joint}, expected 1", calls.join(", "))),
+        _ => Ok(()),
+    }
+}
+
+/// What was found out about one campaign by comparing it with what is known.
+#[derive(Default)]
+struct Checked {
+    expectations: usize,
+    mismatches: Vec<String>,
+}
+
+impl Checked {
+    fn hold(&mut self, right: Result<(), String>) {
+        self.expectations += 1;
+        self.mismatches.extend(right.err());
+    }
+}
+
+fn first_line_as_pattern(text: &str) -> Regex {
+    Regex::new(text.lines().next().unwrap_or_default()).unwrap()
+}
+
+fn check_refused(pattern: &str, results: &Path, end: &Value) -> Result<(), String> {
+    if end["end"] != "refused" {
+        return Err(format!("ended as {}, expected refused", end["end"]));
+    }
+    let path = results.join("refused.json");
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let refused: Value = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let pattern = first_line_as_pattern(pattern);
+    let mut reasons = refused["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if reasons.any(|reason| pattern.is_match(reason)) {
+        return Ok(());
+    }
+    Err(format!("no reason matches `{pattern}`: {}", refused["reasons"]))
+}
+
+fn check_measured(expected: &str, results: &Path, end: &Value, checked: &mut Checked) {
+    if end["end"] != "measured" {
+        checked.hold(Err(format!("ended as {end}, expected measured")));
+        return;
+    }
+    checked.hold(if end["joint-verified"] == end["joint-of"] && end["joint-of"].as_u64() > Some(0) {
+        Ok(())
+    } else {
+        Err(format!("{} of {} joint runs passed", end["joint-verified"], end["joint-of"]))
+    });
+    let path = results.join("verdicts.csv");
+    let read = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
+    match read.and_then(|text| rows(&text)) {
+        Ok(rows) => expected.lines().for_each(|line| checked.hold(check_line(line, &rows))),
+        Err(error) => checked.hold(Err(error)),
+    }
+}
+
+fn check_reported(expected: &str, app: &str, results: &Path, checked: &mut Checked) {
+    let shown = Command::new(env!("CARGO_BIN_EXE_loupe")).args(["show", app, "--results"]).arg(results).output().unwrap();
+    let said = String::from_utf8_lossy(&shown.stdout);
+    for line in expected.lines() {
+        let found = Regex::new(line).unwrap().is_match(&said);
+        checked.hold(if found { Ok(()) } else { Err(format!("`loupe show {app}` says nothing that matches `{line}`")) });
+    }
+}
+
+fn check(bench: &Bench, results: &Path, name: &str, end: &Value) -> Checked {
+    let (app, workload) = name.split_once('/').unwrap();
+    let folder = bench.app(app);
+    let own_results = results.join(app).join(workload);
+    let mut checked = Checked::default();
+    let refused = expectation(&folder, workload, "refused");
+    let measured = expectation(&folder, workload, "csv");
+    match (&refused, &measured) {
+        (Some(pattern), None) => checked.hold(check_refused(pattern, &own_results, end)),
+        (None, Some(expected)) => check_measured(expected, &own_results, end, &mut checked),
+        _ => checked.hold(Err("has to have either expected.csv or expected.refused".to_owned())),
+    }
+    let foreign_calls = cfg!(target_arch = "x86_64") || app != "foreign-abi";
+    if let Some(expected) = expectation(&folder, workload, "reported").filter(|_| foreign_calls) {
+        check_reported(&expected, app, results, &mut checked);
+    }
+    checked
+}
+
+/// Every file of results below a folder that a second batch has to leave as it is.
+fn all_verdicts(results: &Path, ends: &BTreeMap<String, &Value>) -> BTreeMap<String, String> {
+    let measured = ends.iter().filter(|(_, end)| end["end"] == "measured");
+    measured
+        .map(|(name, _)| {
+            let (app, workload) = name.split_once('/').unwrap();
+            (name.clone(), verdicts(results, app, workload))
+        })
+        .collect()
+}
+
+#[test]
+fn known_answers_are_found_and_found_only_once() {
+    let Some(bench) = Bench::new() else { return };
+    let results = bench.results("all");
+    let first = Run::of(loupe("batch", &bench.apps(), &results));
+    let ends = first.ends();
+    let trials = first.trials();
+    let mut mismatches = Vec::new();
+    println!("{:<32} {:<10} {:>6} {:>8} {:>12}  mismatches", "app/workload", "end", "trials", "seconds", "expectations");
+    for (name, end) in &ends {
+        let checked = check(&bench, &results, name, end);
+        let seconds = end["milliseconds"].as_f64().unwrap_or_default() / 1000.0;
+        let (kind, trials) = (end["end"].as_str().unwrap_or_default(), trials.get(name).unwrap_or(&0));
+        let (expectations, wrong) = (checked.expectations, checked.mismatches.len());
+        println!("{name:<32} {kind:<10} {trials:>6} {seconds:>8.1} {expectations:>12}  {wrong}");
+        mismatches.extend(checked.mismatches.into_iter().map(|mismatch| format!("{name}: {mismatch}")));
+    }
+    let total = trials.values().sum::<usize>();
+    println!("{} campaigns, {total} trials in {:.1} s", ends.len(), first.time.as_secs_f64());
+
+    let measured_apps: BTreeSet<_> = ends.keys().filter_map(|name| name.split('/').next()).map(str::to_owned).collect();
+    let folders = fs::read_dir(bench.apps()).unwrap();
+    let all_apps: BTreeSet<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    if measured_apps != all_apps {
+        mismatches.push(format!("the batch measured {measured_apps:?}, and there are {all_apps:?}"));
+    }
+    if first.code != Some(1) {
+        mismatches.push(format!("exit code {:?}, expected 1, as some are refused; {}", first.code, first.errors));
+    }
+    let left = containers_of(first.pid);
+    if !left.is_empty() {
+        mismatches.push(format!("containers are left: {left:?}"));
+    }
+
+    let before = all_verdicts(&results, &ends);
+    let second = Run::of(loupe("batch", &bench.apps(), &results));
+    println!("again: {:.1} s, {} trials", second.time.as_secs_f64(), second.trials().values().sum::<usize>());
+    let (ends_again, trials_again) = (second.ends(), second.trials());
+    for (name, text) in &before {
+        let end = ends_again.get(name).map(|end| end["end"].clone()).unwrap_or_default();
+        if end != "up-to-date" || trials_again.contains_key(name) {
+            mismatches.push(format!("{name}: ended as {end} the second time, after {:?} trials", trials_again.get(name)));
+        }
+        let (app, workload) = name.split_once('/').unwrap();
+        if *text != verdicts(&results, app, workload) {
+            mismatches.push(format!("{name}: the second batch changed verdicts.csv"));
+        }
+    }
+    for (name, end) in ends.iter().filter(|(_, end)| end["end"] == "refused") {
+        let again = ends_again.get(name).map(|end| &end["reasons"]);
+        if again != Some(&end["reasons"]) {
+            mismatches.push(format!("{name}: refused for {} and the second time for {again:?}", end["reasons"]));
+        }
+    }
+    if second.code != Some(1) {
+        mismatches.push(format!("second batch: exit code {:?}, expected 1; {}", second.code, second.errors));
+    }
+    let left = containers_of(second.pid);
+    if !left.is_empty() {
+        mismatches.push(format!("second batch: containers are left: {left:?}"));
+    }
+    assert!(mismatches.is_empty(), "{} mismatches:\n{}", mismatches.len(), mismatches.join("\n"));
+}
+
+#[test]
+fn killed_campaign_is_continued_and_finds_the_same() {
+    let Some(bench) = Bench::new() else { return };
+    let (app, workload) = MANY_CALLS;
+    let whole = bench.results("whole");
+    let reference = Run::of(loupe("run", &bench.app(app), &whole));
+    assert_eq!(reference.code, Some(0), "{}", reference.errors);
+
+    let results = bench.results("killed");
+    let mut running = Running::start(&bench, &results);
+    running.after_trials(TRIALS_BEFORE_INTERRUPTION);
+    running.signal("KILL");
+    let status = running.child.wait().unwrap();
+    assert_eq!(status.code(), None, "killed by a signal: {status}");
+    let killed = running.child.id();
+    assert!(!verdicts_file(&results, app, workload).exists(), "a campaign that was cut off has no verdicts");
+
+    let resumed = Run::of(loupe("run", &bench.app(app), &results));
+    assert_eq!(resumed.code, Some(0), "{}", resumed.errors);
+    let stored = resumed.events("started").next().unwrap()["stored"].as_u64().unwrap();
+    println!("{stored} trials were stored at the kill, {} were run after it", resumed.trials().values().sum::<usize>());
+    assert!(stored >= TRIALS_BEFORE_INTERRUPTION as u64, "{stored} trials were stored");
+    let replayed = resumed.events("trial-ended").filter(|event| event["run"] == false).count();
+    assert!(replayed >= TRIALS_BEFORE_INTERRUPTION, "{replayed} trials were taken from the store");
+    assert!(resumed.trials().values().sum::<usize>() < reference.trials().values().sum::<usize>(), "only the rest is run");
+    assert_eq!(verdicts(&results, app, workload), verdicts(&whole, app, workload));
+    assert_eq!(containers_of(killed), Vec::<String>::new(), "containers of the killed process are left");
+    assert_eq!(containers_of(resumed.pid), Vec::<String>::new(), "containers are left");
+}
+
+#[test]
+fn interrupted_campaign_ends_soon_and_leaves_nothing_behind() {
+    let Some(bench) = Bench::new() else { return };
+    let results = bench.results("interrupted");
+    let mut running = Running::start(&bench, &results);
+    running.after_trials(TRIALS_BEFORE_INTERRUPTION);
+    running.signal("INT");
+    let begin = Instant::now();
+    // Reads on until the end, as a program that is piped into would; otherwise a full pipe could hold the end up.
+    let last = running.lines.by_ref().map(|line| line.unwrap()).last().unwrap_or_default();
+    let status = running.child.wait().unwrap();
+    let time = begin.elapsed();
+    println!("ended {:.1} s after SIGINT", time.as_secs_f64());
+    assert_eq!(status.code(), Some(130), "{status}");
+    assert!(time < PATIENCE, "took {time:?}");
+    assert!(last.contains("interrupted"), "the last line tells of it: {last}");
+    assert_eq!(containers_of(running.child.id()), Vec::<String>::new(), "containers are left");
+}
+
+/// The comparison itself is held against known rows: it has to find every kind of mismatch.
+#[test]
+fn comparison_finds_every_kind_of_mismatch() {
+    let text = "syscall,used,stub,fake,verdict,joint\n\
+        getpid,Y,Y,Y,any,implement\ngettid,Y,Y,Y,any,stub\nread,Y,N,N,required,implement\numask,Y,N,Y,fake,fake\n";
+    let rows = rows(text).unwrap();
+    let right = [
+        "read,required",
+        "read,required,implement",
+        "read,used",
+        "umask,fake,fake",
+        "umask,avoidable,avoided",
+        "getpid|gettid,any,implement",
+        "openat,unused",
+    ];
+    for line in right {
+        assert_eq!(check_line(line, &rows), Ok(()), "{line}");
+    }
+    let wrong = [
+        "read,any",
+        "read,avoidable",
+        "read,unused",
+        "umask,stub",
+        "umask,fake,implement",
+        "getpid,any,avoided",
+        "getpid|read,any,implement",
+        "gettid|umask,avoidable,implement",
+        "openat,used",
+        "openat,required",
+        "read,nonsense",
+        "read",
+    ];
+    for line in wrong {
+        assert!(check_line(line, &rows).is_err(), "{line}");
+    }
+}
