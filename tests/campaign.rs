@@ -1,6 +1,7 @@
 //! Campaigns on a simulated engine: parallelism, stopping and resuming, trouble, refusals and what makes results stale. The
 //! same code as `loupe batch`, without any container.
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

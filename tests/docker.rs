@@ -5,6 +5,7 @@
 //! that this is known; then they tell that they were skipped. They take turns, because apps with short deadlines are measured,
 //! and each looks only for containers of the processes that it started, because others may use the same engine.
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -225,7 +226,7 @@ fn expectation(folder: &Path, workload: &str, kind: &str) -> Option<String> {
 }
 
 /// Holds the rows of a campaign against one line of its expectations.
-fn check_line(line: &str, rows: &BTreeMap<String, Row>) -> Result<(), String> {
+fn check_line(line: &str, found: &BTreeMap<String, Row>) -> Result<(), String> {
     let cells: Vec<_> = line.split(',').collect();
     let (calls, verdict, joint) = match cells[..] {
         [calls, verdict] => (calls, verdict, None),
@@ -235,7 +236,7 @@ fn check_line(line: &str, rows: &BTreeMap<String, Row>) -> Result<(), String> {
     let calls: Vec<_> = calls.split('|').collect();
     let mut with_joint = 0;
     for call in &calls {
-        let row = rows.get(*call);
+        let row = found.get(*call);
         if verdict == "unused" {
             if row.is_some_and(|row| row.used == "Y") {
                 return Err(format!("{call} is used, expected unused"));
