@@ -227,8 +227,8 @@ fn expectation(folder: &Path, workload: &str, kind: &str) -> Option<String> {
 
 /// Holds the rows of a campaign against one line of its expectations.
 fn check_line(line: &str, found: &BTreeMap<String, Row>) -> Result<(), String> {
-    let cells: Vec<_> = line.split(',').collect();
-    let (calls, verdict, joint) = match cells[..] {
+    let fields: Vec<_> = line.split(',').collect();
+    let (calls, verdict, joint) = match fields[..] {
         [calls, verdict] => (calls, verdict, None),
         [calls, verdict, joint] => (calls, verdict, Some(joint)),
         _ => return Err(format!("`{line}` is no expectation")),

@@ -63,7 +63,8 @@ struct Inner {
     idle: Mutex<Vec<Slot>>,
     /// Containers that have not been removed yet.
     alive: Mutex<HashSet<String>>,
-    removals: Mutex<JoinSet<()>>,
+    /// Creations and removals under way, which nothing may cut short.
+    tasks: Mutex<JoinSet<()>>,
     /// Whether nothing may be started any more.
     closed: AtomicBool,
 }
@@ -129,7 +130,7 @@ impl DockerSession {
             shim_volume,
             idle: Mutex::default(),
             alive: Mutex::default(),
-            removals: Mutex::default(),
+            tasks: Mutex::default(),
             closed: AtomicBool::new(false),
         };
         Ok(Self { subject, inner: Arc::new(inner) })
@@ -293,10 +294,19 @@ impl Inner {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Trouble::Interrupted);
         }
-        let created = self.engine.docker.create_container(None::<CreateContainerOptions>, body).await;
-        let id = created.map_err(|error| engine_trouble(&error))?.id;
-        lock(&self.alive).insert(id.clone());
-        Ok(Container { id, inner: Arc::clone(self) })
+        // In a task of its own: an engine that was asked makes the container, also when its trial is given up meanwhile. Whoever
+        // waits for it no longer, the guard is dropped then and the container removed.
+        let inner = Arc::clone(self);
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        lock(&self.tasks).spawn(async move {
+            let created = inner.engine.docker.create_container(None::<CreateContainerOptions>, body).await;
+            let guarded = created.map(|created| {
+                lock(&inner.alive).insert(created.id.clone());
+                Container { id: created.id, inner: Arc::clone(&inner) }
+            });
+            drop(sender.send(guarded));
+        });
+        receiver.await.map_err(|_| Trouble::Interrupted)?.map_err(|error| engine_trouble(&error))
     }
 
     /// Attaches and starts, in this order, so that nothing the shim says is missed.
@@ -311,7 +321,7 @@ impl Inner {
         // Without a runtime the program is ending, and the next start reaps what is left.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let inner = Arc::clone(self);
-        lock(&self.removals).spawn_on(async move { inner.remove(&id).await }, &runtime);
+        lock(&self.tasks).spawn_on(async move { inner.remove(&id).await }, &runtime);
     }
 
     async fn remove(&self, id: &str) {
@@ -368,8 +378,14 @@ impl Session for DockerSession {
     async fn close(&self) {
         self.inner.closed.store(true, Ordering::SeqCst);
         lock(&self.inner.idle).clear();
-        let mut removals = std::mem::take(&mut *lock(&self.inner.removals));
-        while removals.join_next().await.is_some() {}
+        // A creation that ends now leaves a removal behind.
+        loop {
+            let tasks = std::mem::take(&mut *lock(&self.inner.tasks));
+            if tasks.is_empty() {
+                break;
+            }
+            tasks.join_all().await;
+        }
         let alive: Vec<_> = lock(&self.inner.alive).iter().cloned().collect();
         let removals: JoinSet<()> = alive
             .into_iter()
