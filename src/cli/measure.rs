@@ -86,6 +86,10 @@ async fn carry_out(
     let options = Options { jobs: measuring.jobs(), fresh: measuring.fresh, settings: measuring.settings(), results };
     let ends = campaign::batch(&engine, apps, &options, &|event| reporters.emit(&event), &stop).await;
     reporters.finish();
+    // A container that a killed run had asked for may have come into being after the first look.
+    if let Err(error) = engine.reap().await {
+        tracing::warn!(%error, "cannot look for what dead runs left");
+    }
 
     let mut status = ends.iter().map(|(_, end)| Status::of_campaign(end)).fold(Status::Done, Status::or_worse);
     if stop.requested() && ends.len() < apps.iter().map(|app| app.workloads.len()).sum() {

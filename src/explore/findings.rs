@@ -69,8 +69,9 @@ impl fmt::Display for Refusal {
             Self::Trace { replica, outcome } => write!(formatter, "traced run {}: {outcome}", replica + 1),
             Self::Baseline { replica, outcome } => write!(formatter, "baseline run {}: {outcome}", replica + 1),
             Self::NothingSeen => formatter.write_str("the trace saw no system call at all"),
-            Self::ControlPassed => formatter
-                .write_str("the workload passes even with every call stubbed: it cannot tell a working app from a broken one"),
+            Self::ControlPassed => formatter.write_str(
+                "control run with every call stubbed: pass, so this workload cannot tell a working app from a broken one",
+            ),
             Self::ControlInconclusive { outcome } => write!(formatter, "control run with every call stubbed: {outcome}"),
         }
     }
