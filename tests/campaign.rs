@@ -306,7 +306,7 @@ fn results_below_a_file_fail_with_a_hint() {
     std::fs::write(&file, "not a folder\n").unwrap();
     let batch = Batch::of(&SimulatedEngine::new(USED, behave), &[app("one"), app("two")], &options(&file.join("results")));
     for name in ["one", "two"] {
-        let CampaignEnd::Failed { message } = batch.end(name) else { panic!("{:?}", batch.end(name)) };
+        let CampaignEnd::Failed { message, environment: true } = batch.end(name) else { panic!("{:?}", batch.end(name)) };
         assert!(message.contains("cannot write") && message.contains("results"), "{message}");
         assert!(message.contains("\nhint: ") && message.contains("--results"), "{message}");
     }

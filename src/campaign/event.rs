@@ -145,6 +145,8 @@ pub enum CampaignEnd {
     Failed {
         /// Why, with what to do about it.
         message: String,
+        /// Whether what surrounds Loupe is at fault, such as a full disk, and not the app.
+        environment: bool,
     },
     /// Loupe was asked to stop. What was found is kept.
     Interrupted,

@@ -81,6 +81,17 @@ enum CampaignError {
 }
 
 impl CampaignError {
+    /// Whether another app would have fared no better.
+    fn is_of_the_environment(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_fatal(),
+            Self::Store(StoreError::Write { .. }) => true,
+            Self::Store(
+                StoreError::Read { .. } | StoreError::Broken { .. } | StoreError::Busy { .. } | StoreError::BadName { .. },
+            ) => false,
+        }
+    }
+
     /// The message with its causes and what to do.
     fn describe(&self) -> String {
         let mut message = self.to_string();
@@ -121,7 +132,10 @@ pub async fn batch<E: Engine>(
         let end = if stop.requested() {
             CampaignEnd::Interrupted
         } else {
-            campaign.run().await.unwrap_or_else(|error| CampaignEnd::Failed { message: error.describe() })
+            campaign.run().await.unwrap_or_else(|error| CampaignEnd::Failed {
+                message: error.describe(),
+                environment: error.is_of_the_environment(),
+            })
         };
         emit(Event::Ended { campaign: campaign.name.clone(), end: end.clone() });
         ends.push((campaign.name, end));

@@ -238,7 +238,7 @@ fn base_image(present: bool) -> Check {
         return Check::ok("base image", format!("`{BASE_IMAGE}` is present"));
     }
     let hint = format!(
-        "`make base-image` makes it without network, `docker pull {BASE_IMAGE}` gets it; otherwise it is pulled when needed"
+        "`Dockerfiles/base-image.sh` makes it from Debian packages, `docker pull {BASE_IMAGE}` gets it; otherwise it is pulled when needed"
     );
     Check::warning("base image", format!("`{BASE_IMAGE}` is not present"), hint)
 }

@@ -68,7 +68,8 @@ impl Status {
         match end {
             CampaignEnd::Measured(_) | CampaignEnd::UpToDate(_) => Self::Done,
             CampaignEnd::Incomplete { .. } | CampaignEnd::Refused { inconclusive: true, .. } => Self::Inconclusive,
-            CampaignEnd::Refused { inconclusive: false, .. } | CampaignEnd::Failed { .. } => Self::Negative,
+            CampaignEnd::Refused { inconclusive: false, .. } | CampaignEnd::Failed { environment: false, .. } => Self::Negative,
+            CampaignEnd::Failed { environment: true, .. } => Self::Environment,
             CampaignEnd::Interrupted => Self::Interrupted,
         }
     }
@@ -116,7 +117,8 @@ mod tests {
         assert_eq!(code(CampaignEnd::Measured(Totals::default())), 0);
         assert_eq!(code(CampaignEnd::UpToDate(Totals::default())), 0);
         assert_eq!(code(refused(false)), 1);
-        assert_eq!(code(CampaignEnd::Failed { message: String::new() }), 1);
+        assert_eq!(code(CampaignEnd::Failed { message: String::new(), environment: false }), 1);
+        assert_eq!(code(CampaignEnd::Failed { message: String::new(), environment: true }), 3);
         assert_eq!(code(refused(true)), 4);
         assert_eq!(code(CampaignEnd::Incomplete { reasons: Vec::new() }), 4);
         assert_eq!(code(CampaignEnd::Interrupted), 130);

@@ -89,7 +89,7 @@ fn remarks(name: &CampaignName, end: &CampaignEnd) -> String {
         CampaignEnd::Refused { reasons, inconclusive: true } => {
             list(&format!("refused: {name}, for reasons outside the app: try again"), reasons)
         }
-        CampaignEnd::Failed { message } => list(&format!("failed: {name}"), std::slice::from_ref(message)),
+        CampaignEnd::Failed { message, .. } => list(&format!("failed: {name}"), std::slice::from_ref(message)),
         CampaignEnd::Interrupted => format!("interrupted: {name}; the same command resumes it\n"),
     }
 }
@@ -137,7 +137,10 @@ mod tests {
                 name("fio", "verify"),
                 CampaignEnd::Refused { reasons: vec!["control run: engine trouble: x".to_owned()], inconclusive: true },
             ),
-            (name("bad", "default"), CampaignEnd::Failed { message: "cannot make the image\nhint: see above".to_owned() }),
+            (
+                name("bad", "default"),
+                CampaignEnd::Failed { message: "cannot make the image\nhint: see above".to_owned(), environment: false },
+            ),
             (name("half", "default"), CampaignEnd::Incomplete { reasons: vec!["stub=futex: engine trouble".to_owned()] }),
             (name("late", "default"), CampaignEnd::Interrupted),
         ];

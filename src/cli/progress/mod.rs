@@ -93,7 +93,7 @@ fn last_line(name: &CampaignName, end: &CampaignEnd, took: Option<Duration>) -> 
         CampaignEnd::UpToDate(totals) => format!("{name}: up to date; {}", counts(totals)),
         CampaignEnd::Incomplete { reasons } => format!("{name}: incomplete{time}: {}", first(reasons)),
         CampaignEnd::Refused { reasons, .. } => format!("{name}: refused{time}: {}", first(reasons)),
-        CampaignEnd::Failed { message } => format!("{name}: failed{time}: {}", first_line(message)),
+        CampaignEnd::Failed { message, .. } => format!("{name}: failed{time}: {}", first_line(message)),
         CampaignEnd::Interrupted => format!("{name}: interrupted{time}"),
     }
 }
