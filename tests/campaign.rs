@@ -12,7 +12,8 @@ use std::time::Duration;
 use loupe::campaign::{self, CampaignEnd, Event, Options, Stop};
 use loupe::engine::simulated::{Simulated, SimulatedEngine};
 use loupe::explore::Settings;
-use loupe::spec::{AppSpec, Kind, Limits, Success, Workload};
+use loupe::spec::{AppSpec, Kind, Workload};
+use loupe::store::Freshness;
 use loupe::syscalls::Sysno;
 use loupe::trial::{Outcome, Treatment, TrialRequest};
 
@@ -26,23 +27,12 @@ fn app(name: &str) -> AppSpec {
         directory: "/nowhere".into(),
         description: String::new(),
         build_arguments: BTreeMap::new(),
-        workloads: vec![Workload {
-            name: WORKLOAD.to_owned(),
-            kind: Some(Kind::RunToCompletion),
-            command: None,
-            environment: BTreeMap::new(),
-            port: None,
-            client: None,
-            stay_up: Workload::DEFAULT_STAY_UP,
-            success: Success::default(),
-            timeout: None,
-            limits: Limits::default(),
-        }],
+        workloads: vec![Workload { kind: Some(Kind::RunToCompletion), ..Workload::named(WORKLOAD) }],
     }
 }
 
 fn options(results: &Path) -> Options {
-    Options { jobs: 4, fresh: false, settings: Settings::default(), results: results.to_owned() }
+    Options { jobs: 4, freshness: Freshness::Resume, settings: Settings::default(), results: results.to_owned() }
 }
 
 fn treats(request: &TrialRequest, call: &str, treatment: Treatment) -> bool {
@@ -276,20 +266,17 @@ fn fresh_measures_again() {
     let results = tempfile::tempdir().unwrap();
     let engine = SimulatedEngine::new(USED, behave);
     let first = Batch::of(&engine, &[app("one")], &options(results.path()));
-    let fresh = Options { fresh: true, ..options(results.path()) };
+    let fresh = Options { freshness: Freshness::Fresh, ..options(results.path()) };
     let second = Batch::of(&engine, &[app("one")], &fresh);
     assert!(matches!(second.end("one"), CampaignEnd::Measured(_)), "{:?}", second.end("one"));
     assert_eq!((second.run(), second.replayed()), (first.run(), 0));
 }
 
 #[test]
-fn other_image_or_spec_is_measured_again() {
+fn other_spec_or_settings_are_measured_again() {
     let results = tempfile::tempdir().unwrap();
-    let mut engine = SimulatedEngine::new(USED, behave);
+    let engine = SimulatedEngine::new(USED, behave);
     let first = Batch::of(&engine, &[app("one")], &options(results.path()));
-    engine.image = "sha256:another".to_owned();
-    let other_image = Batch::of(&engine, &[app("one")], &options(results.path()));
-    assert_eq!((other_image.run(), other_image.replayed()), (first.run(), 0));
     let mut changed = app("one");
     changed.workloads[0].environment.insert("TZ".to_owned(), "UTC".to_owned());
     let other_spec = Batch::of(&engine, &[changed], &options(results.path()));
@@ -297,6 +284,71 @@ fn other_image_or_spec_is_measured_again() {
     let thorough = Options { settings: Settings { baselines: 5, ..Settings::default() }, ..options(results.path()) };
     let other_settings = Batch::of(&engine, &[app("one")], &thorough);
     assert!(other_settings.run() > 0, "other settings ask for other evidence");
+}
+
+#[test]
+fn other_image_is_verified_by_group_trials_and_keeps_the_evidence() {
+    let results = tempfile::tempdir().unwrap();
+    let mut engine = SimulatedEngine::new(USED, behave);
+    Batch::of(&engine, &[app("one")], &options(results.path()));
+    let trials = results.path().join("one").join(WORKLOAD).join("trials.jsonl");
+    let singles = |text: &str| text.lines().filter(|line| line.contains("\"purpose\":\"single\"")).count();
+    let before = singles(&std::fs::read_to_string(&trials).unwrap());
+    engine.image = "sha256:another".to_owned();
+    let second = Batch::of(&engine, &[app("one")], &options(results.path()));
+    let CampaignEnd::Measured(totals) = second.end("one") else { panic!("{:?}", second.end("one")) };
+    assert!(second.run() <= 8, "{} trials", second.run());
+    assert_eq!(totals.taken_over, USED.len());
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+    let evidence = std::fs::read_to_string(&trials).unwrap();
+    assert_eq!(singles(&evidence), before, "the trials that verdicts rest on are kept");
+    assert_eq!(evidence.matches("\"image\":\"sha256:simulated\"").count(), before, "and say with which image they were run");
+    assert!(matches!(Batch::of(&engine, &[app("one")], &options(results.path())).end("one"), CampaignEnd::UpToDate(_)));
+
+    let forced = Options { freshness: Freshness::Recheck, ..options(results.path()) };
+    let third = Batch::of(&engine, &[app("one")], &forced);
+    assert!((1..=8).contains(&third.run()), "{} trials", third.run());
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+    let fresh = Options { freshness: Freshness::Fresh, ..options(results.path()) };
+    let fourth = Batch::of(&engine, &[app("one")], &fresh);
+    assert!(fourth.run() > 20);
+    assert!(!std::fs::read_to_string(&trials).unwrap().contains("\"image\":"));
+}
+
+#[test]
+fn interrupted_recheck_is_resumed_as_one() {
+    let results = tempfile::tempdir().unwrap();
+    let mut engine = SimulatedEngine::new(USED, behave);
+    Batch::of(&engine, &[app("one")], &options(results.path()));
+    engine.image = "sha256:another".to_owned();
+    let stop = Stop::default();
+    let stop_at_once = |event: &Event| {
+        if matches!(event, Event::TrialEnded { .. }) {
+            stop.request();
+        }
+    };
+    let first = Batch::watched(&engine, &[app("one")], &options(results.path()), &stop, &stop_at_once);
+    assert_eq!(*first.end("one"), CampaignEnd::Interrupted);
+    let second = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert!(matches!(second.end("one"), CampaignEnd::Measured(_)), "{:?}", second.end("one"));
+    assert_eq!(second.replayed(), 1);
+    assert!(second.run() <= 7, "{} trials", second.run());
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+}
+
+#[test]
+fn strategy_joint_is_answered_by_thorough_results_and_not_the_other_way_round() {
+    let results = tempfile::tempdir().unwrap();
+    let engine = SimulatedEngine::new(USED, behave);
+    let settings = Settings { strategy: loupe::explore::Strategy::Joint, ..Settings::default() };
+    let quick = Options { settings, ..options(results.path()) };
+    let first = Batch::of(&engine, &[app("one")], &quick);
+    let CampaignEnd::Measured(totals) = first.end("one") else { panic!("{:?}", first.end("one")) };
+    assert_eq!((totals.joint_avoided, totals.joint_verified, totals.inferred), (5, 3, USED.len()));
+    let thorough = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert!(thorough.run() > first.run());
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+    assert!(matches!(Batch::of(&engine, &[app("one")], &quick).end("one"), CampaignEnd::UpToDate(_)));
 }
 
 #[test]

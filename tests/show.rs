@@ -64,7 +64,12 @@ fn results() -> (tempfile::TempDir, PathBuf) {
     });
     let specs = loupe::spec::load_apps(&apps, &Roots::beside(&apps), None).unwrap();
     assert_eq!(specs[0].workloads[0].kind, Some(Kind::RunToCompletion));
-    let options = Options { jobs: 2, fresh: false, settings: loupe::explore::Settings::default(), results: results.clone() };
+    let options = Options {
+        jobs: 2,
+        freshness: loupe::store::Freshness::Resume,
+        settings: loupe::explore::Settings::default(),
+        results: results.clone(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(campaign::batch(&engine, &specs, &options, &|_| {}, &Stop::default()));
     (folder, results)

@@ -53,6 +53,8 @@ pub enum Event {
         kind: &'static str,
         /// Trials that an earlier run of the same campaign stored, and that are not run again.
         stored: usize,
+        /// Whether what was found before is verified, instead of finding everything anew.
+        recheck: bool,
     },
     /// A trial begins.
     TrialStarted {
@@ -104,7 +106,7 @@ pub struct ProgressView {
     pub done: u32,
     /// Trials there will have been, as far as can be told.
     pub total: u32,
-    /// `baseline`, `control`, `singles`, `joint` or `done`.
+    /// `baseline`, `control`, `known`, `singles`, `quiet`, `joint` or `done`.
     pub stage: &'static str,
 }
 
@@ -113,7 +115,9 @@ impl From<Progress> for ProgressView {
         let stage = match progress.stage {
             Stage::Baseline => "baseline",
             Stage::Control => "control",
+            Stage::Known => "known",
             Stage::Singles => "singles",
+            Stage::Quiet => "quiet",
             Stage::Joint => "joint",
             Stage::Done => "done",
         };
@@ -176,6 +180,12 @@ pub struct Totals {
     pub unstable: usize,
     /// Calls whose treatment was never hit in a trial that passed.
     pub unexercised: usize,
+    /// Calls of which a stub or fake passes, but does worse than the baseline.
+    pub degraded: usize,
+    /// Calls whose verdict was found with another image and holds for this one, as far as groups can tell.
+    pub taken_over: usize,
+    /// Calls whose verdict follows from the joint configuration alone.
+    pub inferred: usize,
     /// Trials in the evidence.
     pub trials: usize,
     /// Trials that were run now.

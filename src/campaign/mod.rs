@@ -4,6 +4,7 @@
 //! One campaign is one app and workload; a batch runs campaigns one after the other, each with as many trials at a time as there
 //! are jobs. Resuming is replaying: a trial whose outcome is stored is not run but recorded.
 
+mod deadlines;
 mod event;
 
 use std::collections::BTreeMap;
@@ -12,31 +13,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use deadlines::Deadlines;
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
 use crate::engine::{Engine, EngineError, Platform, Session, Subject};
-use crate::explore::{Explorer, Findings, Settings, Step};
+use crate::explore::{Explorer, Findings, Knowledge, Likelihoods, Settings, Step, Strategy};
 use crate::spec::{self, AppSpec, Workload};
-use crate::store::{Conclusion, Environment, Finished, Identity, Journal, Opened, Store, StoreError, TrialRecord};
-use crate::trial::{FailCause, InconclusiveCause, Observation, Outcome, Purpose, TrialRequest, judge};
-
-/// Deadline of the first runs, from which later deadlines are derived.
-const FIRST_DEADLINE: Duration = Duration::from_secs(120);
-/// A trial may take this many times as long as the slowest baseline run: a pass at a fifth of the speed is still seen as one.
-const DEADLINE_FACTOR: u32 = 5;
-/// No deadline is shorter than this: a machine that pauses for a moment is no reason for a verdict.
-const SHORTEST_DEADLINE: Duration = Duration::from_secs(3);
+use crate::store::{Conclusion, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord};
+use crate::trial::{InconclusiveCause, Observation, Outcome, TrialRequest, judge};
 
 /// How a batch is to be run.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Trials that run at the same time.
     pub jobs: usize,
-    /// Whether to start over where an earlier run could be resumed, or its results still stand.
-    pub fresh: bool,
+    /// What earlier results are good for.
+    pub freshness: Freshness,
     /// How thorough to be.
     pub settings: Settings,
     /// The folder of the results database.
@@ -206,15 +201,25 @@ impl<E: Engine> Campaign<'_, E> {
         let subject = session.subject();
         let identity = self.identity(subject, platform);
         let store = Store::open(&self.options.results);
-        let opened = store.campaign(&self.name.app, &self.name.workload, &identity, self.options.fresh)?;
-        let (mut journal, stored) = match opened {
+        let opened = store.campaign(&self.name.app, &self.name.workload, &identity, self.options.freshness)?;
+        let (mut journal, stored, before) = match opened {
             Opened::UpToDate(finished) => return Ok(CampaignEnd::UpToDate(totals(&finished, 0, Duration::ZERO))),
-            Opened::Open { journal, stored } => (journal, stored),
+            Opened::Open { journal, stored, before } => (journal, stored, before),
         };
-        (self.emit)(Event::Started { campaign: self.name.clone(), kind: subject.kind.name(), stored: stored.len() });
+        (self.emit)(Event::Started {
+            campaign: self.name.clone(),
+            kind: subject.kind.name(),
+            stored: stored.len(),
+            recheck: before.is_some(),
+        });
+        let likelihoods = match self.options.settings.strategy {
+            Strategy::Joint => store.likelihoods(&self.name.app)?,
+            Strategy::Exhaustive => Likelihoods::default(),
+        };
+        let knowledge = Knowledge { likelihoods, before: before.map(|before| *before) };
         let mut stored: BTreeMap<String, TrialRecord> =
             stored.into_iter().filter(is_conclusive).map(|record| (record.key.clone(), record)).collect();
-        let mut explorer = Explorer::new(self.options.settings);
+        let mut explorer = Explorer::with(self.options.settings, knowledge);
         let mut deadlines = Deadlines::new(self.workload);
         let mut running = FuturesUnordered::new();
         let mut run = 0;
@@ -233,6 +238,8 @@ impl<E: Engine> Campaign<'_, E> {
                             purpose: request.purpose,
                             intervention: request.intervention.clone(),
                         });
+                        let progress = explorer.progress();
+                        session.expect(usize::try_from(progress.total - progress.done).unwrap_or(usize::MAX));
                         let deadline = deadlines.of(&request);
                         running.push(async move { (session.run(&request, deadline).await, request) });
                     }
@@ -269,7 +276,7 @@ impl<E: Engine> Campaign<'_, E> {
         journal: &mut Journal,
     ) -> Result<TrialRecord, CampaignError> {
         let outcome = judge(self.workload, subject.kind, subject.port, observation);
-        let record = TrialRecord::new(request, outcome, observation);
+        let record = TrialRecord::new(self.workload, request, outcome, observation);
         journal.append(&record)?;
         Ok(record)
     }
@@ -328,41 +335,6 @@ fn is_conclusive(record: &TrialRecord) -> bool {
     }
 }
 
-/// How long trials may take, as the baseline runs teach.
-struct Deadlines {
-    fixed: Option<Duration>,
-    slowest_baseline: Duration,
-    /// Interventions (as text) of which a run was ended at its deadline.
-    late: std::collections::BTreeSet<String>,
-}
-
-impl Deadlines {
-    fn new(workload: &Workload) -> Self {
-        Self { fixed: workload.timeout, slowest_baseline: Duration::ZERO, late: std::collections::BTreeSet::new() }
-    }
-
-    fn learn(&mut self, record: &TrialRecord) {
-        if record.purpose == Purpose::Baseline {
-            self.slowest_baseline = self.slowest_baseline.max(Duration::from_millis(record.durations.workload_ms));
-        }
-        if let Outcome::Fail(FailCause::Deadline { .. } | FailCause::NeverReady { .. }) = &record.result {
-            self.late.insert(record.intervention.to_string());
-        }
-    }
-
-    /// A run that repeats one which was late gets twice the time: what fails then is not just slow.
-    fn of(&self, request: &TrialRequest) -> Duration {
-        let usual = match (self.fixed, request.purpose) {
-            (Some(fixed), _) => fixed,
-            (None, Purpose::Trace | Purpose::Baseline) => FIRST_DEADLINE,
-            (None, Purpose::Control | Purpose::Single | Purpose::Search | Purpose::Joint) => {
-                SHORTEST_DEADLINE.max(self.slowest_baseline * DEADLINE_FACTOR)
-            }
-        };
-        if self.late.contains(&request.intervention.to_string()) { usual * 2 } else { usual }
-    }
-}
-
 fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
     let summary = &finished.summary;
     let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
@@ -380,6 +352,9 @@ fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
         joint_of: summary.joint.of,
         unstable: calls(&summary.unstable),
         unexercised: calls(&summary.unexercised),
+        degraded: summary.degraded.iter().map(|found| found.call).collect::<std::collections::BTreeSet<_>>().len(),
+        taken_over: summary.taken_over.len(),
+        inferred: summary.inferred.len(),
         trials: size(summary.trials),
         run,
         milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),

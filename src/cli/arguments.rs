@@ -7,7 +7,8 @@ use globset::Glob;
 
 use super::settings::default_jobs;
 use super::shard::Shard;
-use crate::explore::Settings;
+use crate::explore::{Settings, Strategy};
+use crate::store::Freshness;
 
 /// Finds out, by experiment, which Linux system calls an application really needs.
 ///
@@ -71,6 +72,13 @@ pub(super) enum ColorChoice {
 pub(super) enum Format {
     Text,
     Json,
+}
+
+/// How a campaign gets to its joint configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StrategyChoice {
+    Exhaustive,
+    Joint,
 }
 
 /// What is to be done.
@@ -159,7 +167,14 @@ pub(super) struct Measuring {
     pub(super) results: Option<PathBuf>,
     /// Start over, even where an earlier run can be resumed or its results still stand
     #[arg(long)]
-    pub(super) fresh: bool,
+    fresh: bool,
+    /// Verify the results with a few group trials even if nothing changed, as is done when only the image did
+    #[arg(long, conflicts_with = "fresh")]
+    recheck: bool,
+    /// Each call's stub and fake alone and then everything at once, or straight for everything at once, which takes
+    /// a third of the trials and leaves the verdicts of single calls inferred
+    #[arg(long, value_enum, default_value_t = StrategyChoice::Exhaustive)]
+    strategy: StrategyChoice,
     /// Don't count how often a stubbed or faked call was made: for calls too hot for that
     #[arg(long)]
     no_hits: bool,
@@ -180,9 +195,28 @@ impl Measuring {
         self.jobs.unwrap_or_else(default_jobs)
     }
 
+    /// What earlier results are good for.
+    pub(super) fn freshness(&self) -> Freshness {
+        match (self.fresh, self.recheck) {
+            (true, _) => Freshness::Fresh,
+            (false, true) => Freshness::Recheck,
+            (false, false) => Freshness::Resume,
+        }
+    }
+
     /// How thorough to be.
     pub(super) fn settings(&self) -> Settings {
-        Settings { baselines: self.baselines, joint_runs: self.joint_runs, count_hits: !self.no_hits, ..Settings::default() }
+        let strategy = match self.strategy {
+            StrategyChoice::Exhaustive => Strategy::Exhaustive,
+            StrategyChoice::Joint => Strategy::Joint,
+        };
+        Settings {
+            strategy,
+            baselines: self.baselines,
+            joint_runs: self.joint_runs,
+            count_hits: !self.no_hits,
+            ..Settings::default()
+        }
     }
 }
 

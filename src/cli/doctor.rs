@@ -20,7 +20,7 @@ use crate::engine::{Engine, Platform, SHIM, Session};
 use crate::report::counted;
 use crate::spec::{AppSpec, Roots, load_app};
 use crate::syscalls::Architecture;
-use crate::trial::{Intervention, Outcome, Purpose, Treatment, TrialId, TrialRequest, Watch, judge};
+use crate::trial::{Care, Deadline, Intervention, Outcome, Purpose, Treatment, TrialId, TrialRequest, Watch, judge};
 
 /// The base image of the apps that come with Loupe.
 const BASE_IMAGE: &str = "debian:bookworm-slim";
@@ -257,8 +257,11 @@ async fn probe(engine: &DockerEngine) -> anyhow::Result<(Outcome, u64)> {
         watch: Watch::Treated,
         intervention: Intervention::single(call, Treatment::Stub),
         replica: 0,
+        care: Care::Alone,
     };
-    let observation = session.run(&request, PROBE_DEADLINE).await;
+    let deadline = Deadline { ready: PROBE_DEADLINE, work: PROBE_DEADLINE, total: PROBE_DEADLINE };
+    session.expect(1);
+    let observation = session.run(&request, deadline).await;
     let subject = session.subject();
     let outcome = judge(workload, subject.kind, subject.port, &observation);
     session.close().await;

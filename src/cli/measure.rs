@@ -83,7 +83,7 @@ async fn carry_out(
     if reaped > 0 {
         reporters.emit(&Event::Reaped { containers: reaped });
     }
-    let options = Options { jobs: measuring.jobs(), fresh: measuring.fresh, settings: measuring.settings(), results };
+    let options = Options { jobs: measuring.jobs(), freshness: measuring.freshness(), settings: measuring.settings(), results };
     let ends = campaign::batch(&engine, apps, &options, &|event| reporters.emit(&event), &stop).await;
     reporters.finish();
     // A container that a killed run had asked for may have come into being after the first look.

@@ -11,10 +11,9 @@ pub mod simulated;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::spec::{AppSpec, Kind, Workload};
-use crate::trial::{Observation, TrialRequest};
+use crate::trial::{Deadline, Observation, TrialRequest};
 
 /// The static `loupe-shim`, built by `build.rs`.
 pub static SHIM: &[u8] = include_bytes!(env!("LOUPE_SHIM_PATH"));
@@ -126,10 +125,13 @@ pub trait Session: Send + Sync {
     /// What was made ready.
     fn subject(&self) -> &Subject;
 
+    /// Says how many trials will be asked for from now on, at most, as far as can be told: an engine may prepare for them.
+    fn expect(&self, trials: usize);
+
     /// Runs one trial in fresh surroundings and ends it at the `deadline`, counted from the app's first instruction.
     ///
     /// May be dropped while it runs; what it started is gone after [`Session::close`] at the latest.
-    fn run(&self, request: &TrialRequest, deadline: Duration) -> impl Future<Output = Observation> + Send;
+    fn run(&self, request: &TrialRequest, deadline: Deadline) -> impl Future<Output = Observation> + Send;
 
     /// Removes everything that was made for the session.
     fn close(&self) -> impl Future<Output = ()> + Send;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, EngineError, Notice, Platform, Session, Subject};
 use crate::spec::{AppSpec, Kind, Workload};
-use crate::trial::{CallStatistics, Ending, Observation, TrialRequest, Trouble, Watch};
+use crate::trial::{CallStatistics, Deadline, Ending, Observation, TrialRequest, Trouble, Watch};
 
 /// What a trial of a simulated app gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,9 @@ impl Session for SimulatedSession {
         &self.subject
     }
 
-    async fn run(&self, request: &TrialRequest, deadline: Duration) -> Observation {
+    fn expect(&self, _: usize) {}
+
+    async fn run(&self, request: &TrialRequest, deadline: Deadline) -> Observation {
         let running = self.engine.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.engine.most_running.fetch_max(running, Ordering::SeqCst);
         tokio::time::sleep(self.engine.duration).await;
@@ -123,7 +125,7 @@ impl Session for SimulatedSession {
         match (self.engine.model)(&self.app, request) {
             Simulated::Exit(code) => observation.app.main = Some(Ending::Exited(code)),
             Simulated::Trouble(message) => observation.trouble = Some(Trouble::Engine(message)),
-            Simulated::Hang => observation.deadline = Some(deadline),
+            Simulated::Hang => observation.deadline = Some(deadline.work),
         }
         let seen = self.engine.used.iter().filter(|call| match request.watch {
             Watch::Everything => true,

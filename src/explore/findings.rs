@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::{Plan, TreatmentResult, Verdict};
 use crate::syscalls::Sysno;
-use crate::trial::{Intervention, Outcome, Treatment};
+use crate::trial::{Degradation, Intervention, Outcome, Treatment};
 
 /// What a campaign found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct Measured {
 }
 
 /// What was found out about one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// What stubbing it alone did.
     pub stub: TreatmentResult,
@@ -99,6 +99,22 @@ pub struct Row {
     pub verdict: Option<Verdict>,
     /// What the joint configuration does about it.
     pub joint: Plan,
+    /// Where the verdict comes from.
+    pub origin: Origin,
+    /// In what passes did worse than the baseline.
+    pub degraded: Vec<(Treatment, Degradation)>,
+}
+
+/// Where a verdict comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Trials of the call alone.
+    Measured,
+    /// Trials of the call alone with another image; what could be, was confirmed by group trials with this one.
+    TakenOver,
+    /// What the joint configuration does about the call: it was not tried alone.
+    Inferred,
 }
 
 impl Row {

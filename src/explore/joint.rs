@@ -16,7 +16,7 @@
 //! Bounded: `n` calls make at most `2n - 1` groups, and at most `n` second treatments are tried; so one growth asks fewer
 //! than `3n` questions, and there are at most [`RESTARTS`] + 2 growths (the last one strict), two verifications, no loops.
 
-use super::replicas::Passing;
+use super::replicas::{Ask, Passing};
 use crate::syscalls::Sysno;
 use crate::trial::{Intervention, Treatment};
 
@@ -31,10 +31,20 @@ pub(super) struct Avoidable {
     pub(super) treatments: &'static [Treatment],
 }
 
+/// The list of one treatment.
+pub(super) const fn only(treatment: Treatment) -> &'static [Treatment] {
+    match treatment {
+        Treatment::Stub => &[Treatment::Stub],
+        Treatment::Fake => &[Treatment::Fake],
+    }
+}
+
 /// How sure an answer has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sureness {
-    /// A first look.
+    /// One run.
+    Glance,
+    /// A first look, at which a failure is seen twice.
     Probe,
     /// Passes every time.
     Verified,
@@ -45,8 +55,8 @@ pub(super) enum Sureness {
 pub(super) struct Unanswered {
     pub(super) configuration: Intervention,
     pub(super) sureness: Sureness,
-    /// Number of further runs, at least 1.
-    pub(super) runs: u32,
+    /// The runs that it takes.
+    pub(super) ask: Ask,
 }
 
 /// A call that was left out, and the trial that made it be.
@@ -105,17 +115,17 @@ pub(super) fn search(
     grow(&best_order, &mut |configuration| ask(configuration, Sureness::Verified))
 }
 
-type Ask<'a> = dyn FnMut(&Intervention) -> Result<Passing, Unanswered> + 'a;
+type Oracle<'a> = dyn FnMut(&Intervention) -> Result<Passing, Unanswered> + 'a;
 
 /// Adds `order` to the empty configuration, as much of it as passes.
-fn grow(order: &[Avoidable], ask: &mut Ask<'_>) -> Result<Found, Unanswered> {
+fn grow(order: &[Avoidable], ask: &mut Oracle<'_>) -> Result<Found, Unanswered> {
     let mut found = Found::default();
     add(&mut found, order, ask)?;
     Ok(found)
 }
 
 /// Adds `items` to what was found so far, which passes.
-fn add(found: &mut Found, items: &[Avoidable], ask: &mut Ask<'_>) -> Result<(), Unanswered> {
+fn add(found: &mut Found, items: &[Avoidable], ask: &mut Oracle<'_>) -> Result<(), Unanswered> {
     if let [item] = items {
         for &treatment in item.treatments {
             let candidate = found.configuration.clone().with(item.call, treatment);
@@ -211,7 +221,7 @@ mod tests {
     fn largest_is_grown_again_with_every_step_verified_if_it_was_luck() {
         let items = avoidable("brk close futex read write", STUB);
         let (found, _) = run(&items, |tried, sureness| match sureness {
-            Sureness::Probe => tried.len() < 5,
+            Sureness::Glance | Sureness::Probe => tried.len() < 5,
             Sureness::Verified => !contains(tried, "stub=close"),
         });
         assert_eq!(found.configuration, intervention("stub=brk,futex,read,write"));

@@ -55,7 +55,7 @@ impl AppModel {
             Watch::Treated => treated.filter(|call| !self.unexercised.contains(call)).collect(),
             Watch::Nothing => BTreeSet::new(),
         };
-        Report { outcome, seen }
+        Report::new(outcome, seen)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
+use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::strategy::Strategy as _;
 
 use super::model::{AppModel, Driven, drive, fail, inconclusive};
 use super::*;
@@ -50,8 +51,8 @@ fn each_verdict_follows_from_its_two_treatments() {
     let joint = &measured(&driven).joint;
     assert_eq!(joint.configuration, intervention("stub=close,read;fake=futex"));
     assert_eq!((joint.verified, joint.of, joint.culprits.len()), (3, 3, 0));
-    // 2 traces, 3 baselines, 1 control, 8 singles of which 4 fail and are run again, 3 joint runs.
-    assert_eq!(driven.trials.len(), 2 + 3 + 1 + 8 + 4 + 3);
+    // 2 traces, 3 baselines, 1 control, 8 singles of which 4 fail and are run again, 3 joint runs, 1 with the other treatment of `read`.
+    assert_eq!(driven.trials.len(), 2 + 3 + 1 + 8 + 4 + 3 + 1);
 }
 
 #[test]
@@ -112,13 +113,13 @@ fn inconclusive_baseline_is_run_again() {
 
 #[test]
 fn baseline_that_stays_inconclusive_is_refused_as_such() {
-    let driven = explore(Settings::default(), |_| Report { outcome: inconclusive(), seen: BTreeSet::new() });
+    let driven = explore(Settings::default(), |_| Report::new(inconclusive(), BTreeSet::new()));
     assert!(refused(&driven).iter().all(Refusal::inconclusive));
 }
 
 #[test]
 fn app_without_calls_is_refused() {
-    let driven = explore(Settings::default(), |_| Report { outcome: Outcome::Pass, seen: BTreeSet::new() });
+    let driven = explore(Settings::default(), |_| Report::new(Outcome::Pass, BTreeSet::new()));
     assert_eq!(refused(&driven), [Refusal::NothingSeen]);
 }
 
@@ -148,7 +149,7 @@ fn control_that_stays_inconclusive_is_refused_as_such() {
 fn call_without_a_hit_is_unexercised_and_counts_as_required() {
     let model = app("read write", &["stub=read", "fake=read"]).without_hits_of(call("write"));
     let driven = explore(Settings::default(), |request| model.report(request));
-    let row = measured(&driven).rows[&call("write")];
+    let row = &measured(&driven).rows[&call("write")];
     assert_eq!(row.stub, TreatmentResult::Unexercised { runs: 3 });
     assert_eq!(row.verdict, Some(Verdict::Required));
     assert_eq!(row.joint, Plan::Implement);
@@ -250,7 +251,7 @@ fn unstable_single_is_decided_by_majority_and_marked() {
         }
         report
     });
-    let row = measured(&driven).rows[&call("write")];
+    let row = &measured(&driven).rows[&call("write")];
     // Runs: fail, pass, pass, fail, pass.
     assert_eq!(row.stub, TreatmentResult::Works { passes: 3, runs: 5 });
     assert!(row.unstable());
@@ -278,8 +279,8 @@ fn as_many_trials_as_possible_are_given_out_at_once() {
             explorer.record(request.id, model.report(&request));
         }
     }
-    // Traces and baselines, control, singles, the failing ones again, joint.
-    assert_eq!(batches, [5, 1, 8, 2, 3]);
+    // Traces and baselines, control, singles, the failing ones again, joint, joint with the other treatments.
+    assert_eq!(batches, [5, 1, 8, 2, 3, 1]);
 }
 
 #[test]
@@ -299,10 +300,177 @@ fn progress_ends_with_everything_done() {
     assert_eq!((end.done, end.stage), (end.total, Stage::Done));
 }
 
+/// The outcomes of a campaign as a later one with another image knows them.
+fn known(driven: &Driven) -> Known {
+    let measured = measured(driven);
+    let result = |(&call, row): (&Sysno, &Row)| Treatment::ALL.map(|treatment| ((call, treatment), row.result(treatment)));
+    let others = driven
+        .trials
+        .iter()
+        .filter(|(request, report)| request.purpose == Purpose::Others && matches!(report.outcome, Outcome::Pass));
+    Known {
+        joint: measured.joint.configuration.clone(),
+        others: others.map(|(request, _)| request.intervention.clone()).collect(),
+        results: measured.rows.iter().flat_map(result).collect(),
+        culprits: measured.joint.culprits.clone(),
+        degraded: Vec::new(),
+    }
+}
+
+fn recheck(before: &Driven, run: impl FnMut(&TrialRequest) -> Report) -> Driven {
+    let knowledge = Knowledge { before: Some(known(before)), ..Knowledge::default() };
+    drive(Explorer::with(Settings::default(), knowledge), 4, |_| 0, run)
+}
+
+fn verdicts(driven: &Driven) -> BTreeMap<Sysno, (Option<Verdict>, Plan)> {
+    measured(driven).rows.iter().map(|(call, row)| (*call, (row.verdict, row.joint))).collect()
+}
+
+const CALLS: &str = "brk chown clone3 close fcntl futex ioctl mmap openat prctl read sendfile";
+const BREAKS: [&str; 9] =
+    ["stub=brk", "fake=brk", "stub=read", "fake=read", "fake=close", "stub=futex", "stub=mmap", "fake=mmap", "stub=openat"];
+
+#[test]
+fn unchanged_app_is_rechecked_with_at_most_eight_trials_and_the_same_verdicts() {
+    let model = app(CALLS, &BREAKS);
+    let first = explore(Settings::default(), |request| model.report(request));
+    let second = recheck(&first, |request| model.report(request));
+    assert_eq!(verdicts(&second), verdicts(&first));
+    assert!(second.trials.len() <= 8, "{} trials", second.trials.len());
+    assert!(measured(&second).rows.values().all(|row| row.origin == Origin::TakenOver));
+}
+
+#[test]
+fn recheck_explores_what_broke_and_what_is_new_and_forgets_what_is_gone() {
+    let old = app(CALLS, &BREAKS);
+    let first = explore(Settings::default(), |request| old.report(request));
+    // `chown` became required, `ioctl` can't be faked any more, `writev` is new, `sendfile` is gone.
+    let breaks = BREAKS.iter().chain(&["stub=chown", "fake=chown", "fake=ioctl", "stub=writev"]).copied().collect::<Vec<_>>();
+    let new = app(&CALLS.replace("sendfile", "writev"), &breaks);
+    let anew = explore(Settings::default(), |request| new.report(request));
+    let rechecked = recheck(&first, |request| new.report(request));
+    assert_eq!(verdicts(&rechecked), verdicts(&anew));
+    assert!(rechecked.trials.len() * 4 < anew.trials.len() * 3, "{} of {}", rechecked.trials.len(), anew.trials.len());
+    let origin = |name: &str| measured(&rechecked).rows[&call(name)].origin;
+    assert_eq!([origin("chown"), origin("writev"), origin("read")], [Origin::Measured, Origin::Measured, Origin::TakenOver]);
+}
+
+#[test]
+fn strategy_joint_finds_as_large_a_configuration_and_says_that_verdicts_are_inferred() {
+    let model = app(CALLS, &BREAKS);
+    let exhaustive = explore(Settings::default(), |request| model.report(request));
+    let settings = Settings { strategy: super::Strategy::Joint, ..Settings::default() };
+    let guessed = explore(settings, |request| model.report(request));
+    let joint = &measured(&guessed).joint;
+    assert_eq!(joint.configuration.len(), measured(&exhaustive).joint.configuration.len());
+    assert_eq!((joint.verified, joint.of), (3, 3));
+    assert!(measured(&guessed).rows.values().all(|row| row.origin == Origin::Inferred));
+    assert_eq!(measured(&guessed).rows[&call("read")].verdict, Some(Verdict::Required));
+    assert_eq!(measured(&guessed).rows[&call("futex")].verdict, Some(Verdict::Fake));
+
+    let mut likelihoods = Likelihoods::default();
+    for (&call, row) in &measured(&exhaustive).rows {
+        for treatment in Treatment::ALL {
+            likelihoods.learn(call, treatment, row.result(treatment).works(), 4);
+        }
+    }
+    let knowledge = Knowledge { likelihoods, before: None };
+    let informed = drive(Explorer::with(settings, knowledge), 4, |_| 0, |request| model.report(request));
+    assert_eq!(measured(&informed).joint.configuration.len(), joint.configuration.len());
+    assert!(informed.trials.len() * 2 < exhaustive.trials.len(), "{} trials", informed.trials.len());
+}
+
+/// A report of a run that took so many milliseconds.
+fn timed(mut report: Report, milliseconds: u64) -> Report {
+    report.measures.time = std::time::Duration::from_millis(milliseconds);
+    report
+}
+
+#[test]
+fn slow_pass_is_run_again_alone_with_the_baseline_and_told() {
+    let model = app("brk close futex read", &["stub=read", "fake=read"]);
+    let slow = intervention("fake=futex");
+    let mut running = 0;
+    let driven = drive(
+        Explorer::new(Settings::default()),
+        4,
+        |_| 0,
+        |request| {
+            running += 1;
+            timed(model.report(request), if request.intervention == slow { 300 } else { 100 })
+        },
+    );
+    let quiet: Vec<_> = driven.trials.iter().filter(|(request, _)| request.purpose == Purpose::Quiet).collect();
+    assert_eq!(quiet.len(), 3, "two baselines and the suspect");
+    assert!(quiet.iter().all(|(request, _)| request.care == Care::Alone));
+    let row = &measured(&driven).rows[&call("futex")];
+    let told: Vec<_> = row.degraded.iter().map(|(treatment, what)| format!("{treatment}: {what}")).collect();
+    assert_eq!(told, ["fake: time ×3.0"]);
+    assert_eq!(row.verdict, Some(Verdict::Any));
+}
+
+#[test]
+fn pass_that_is_slow_only_beside_others_is_no_poor_pass() {
+    let model = app("brk close futex read", &["stub=read", "fake=read"]);
+    let slow = intervention("fake=futex");
+    let driven = explore(Settings::default(), |request| {
+        let slow = request.intervention == slow && request.care != Care::Alone;
+        timed(model.report(request), if slow { 300 } else { 100 })
+    });
+    assert!(measured(&driven).rows.values().all(|row| row.degraded.is_empty()));
+}
+
+#[test]
+fn doubtful_failure_is_repeated_with_more_care_and_at_last_alone() {
+    let model = app("brk close futex read", &["stub=read", "fake=read"]);
+    let hasty = intervention("stub=futex");
+    let mut cares = Vec::new();
+    let driven = explore(Settings::default(), |request| {
+        let mut report = model.report(request);
+        if request.intervention == hasty {
+            cares.push(request.care);
+            if request.care != Care::Alone {
+                report = Report { doubtful: true, ..Report::new(fail(), report.seen) };
+            }
+        }
+        report
+    });
+    assert_eq!(cares, [Care::Usual, Care::Patient, Care::Alone]);
+    assert_eq!(measured(&driven).rows[&call("futex")].verdict, Some(Verdict::Any));
+}
+
+#[test]
+fn nothing_runs_beside_a_run_that_is_alone() {
+    let model = app(CALLS, &BREAKS);
+    let mut explorer = Explorer::new(Settings::default());
+    let mut running: Vec<TrialRequest> = Vec::new();
+    let mut alone = 0;
+    loop {
+        while running.len() < 4 {
+            match explorer.next() {
+                Step::Run(request) => running.push(request),
+                Step::Wait | Step::Finished(_) => break,
+            }
+        }
+        if running.iter().any(|request| request.care == Care::Alone) {
+            assert_eq!(running.len(), 1);
+            alone += 1;
+        }
+        if running.is_empty() {
+            break;
+        }
+        let request = running.remove(0);
+        let mut report = model.report(&request);
+        report.doubtful = true;
+        explorer.record(request.id, report);
+    }
+    assert!(alone > 5, "every failure was in doubt twice: {alone}");
+}
+
 #[test]
 #[should_panic(expected = "invariant")]
 fn recording_a_trial_that_was_not_asked_for_panics() {
-    Explorer::new(Settings::default()).record(TrialId(7), Report { outcome: Outcome::Pass, seen: BTreeSet::new() });
+    Explorer::new(Settings::default()).record(TrialId(7), Report::new(Outcome::Pass, BTreeSet::new()));
 }
 
 // ---- properties ----
@@ -310,14 +478,14 @@ fn recording_a_trial_that_was_not_asked_for_panics() {
 const NAMES: [&str; 12] =
     ["brk", "chown", "clone3", "close", "fcntl", "futex", "ioctl", "mmap", "openat", "prctl", "read", "sendfile"];
 
-fn treated_call() -> impl Strategy<Value = (Sysno, Treatment)> {
+fn treated_call() -> impl proptest::strategy::Strategy<Value = (Sysno, Treatment)> {
     (0..NAMES.len(), prop::bool::ANY)
         .prop_map(|(index, stub)| (call(NAMES[index]), if stub { Treatment::Stub } else { Treatment::Fake }))
 }
 
 /// An app with some calls that stubbing or faking breaks, some pairs and triples that conflict, and one required call (so
 /// that its control fails).
-fn any_app() -> impl Strategy<Value = AppModel> {
+fn any_app() -> impl proptest::strategy::Strategy<Value = AppModel> {
     let breaks = prop::collection::vec(prop::collection::vec(treated_call(), 1..=3), 0..12);
     (2..=NAMES.len(), breaks).prop_map(|(used, breaks)| {
         let model = app(&NAMES[..used].join(" "), &["stub=brk", "fake=brk"]);

@@ -155,6 +155,13 @@ pub enum TreatmentResult {
         /// Runs that ended, one way or the other, without a hit.
         runs: u32,
     },
+    /// It was not tried alone; this is what the joint configuration, which was verified, does or does not do.
+    Inferred {
+        /// Whether it is part of the joint configuration.
+        works: bool,
+        /// Whether the call was tried in a group at all, or is assumed to be required as other apps require it.
+        tried: bool,
+    },
     /// Nothing was learnt: trouble outside the app, each time.
     Inconclusive {
         /// Runs that said nothing.
@@ -166,7 +173,7 @@ impl TreatmentResult {
     /// Whether the app was seen to do without the call.
     #[must_use]
     pub const fn works(self) -> bool {
-        matches!(self, Self::Works { .. })
+        matches!(self, Self::Works { .. } | Self::Inferred { works: true, .. })
     }
 
     /// Whether runs of the same trial disagreed.
@@ -174,7 +181,7 @@ impl TreatmentResult {
     pub const fn unstable(self) -> bool {
         match self {
             Self::Works { passes, runs } | Self::Fails { passes, runs } => 0 < passes && passes < runs,
-            Self::Unexercised { .. } | Self::Inconclusive { .. } => false,
+            Self::Unexercised { .. } | Self::Inferred { .. } | Self::Inconclusive { .. } => false,
         }
     }
 
@@ -193,6 +200,11 @@ impl fmt::Display for TreatmentResult {
             Self::Fails { passes, runs } if self.unstable() => write!(formatter, "fails, unstable ({passes} of {runs} passed)"),
             Self::Fails { .. } => formatter.write_str("fails"),
             Self::Unexercised { runs } => write!(formatter, "not exercised in {runs} runs"),
+            Self::Inferred { works: true, .. } => formatter.write_str("inferred: works together with the others"),
+            Self::Inferred { works: false, tried: true } => formatter.write_str("inferred: not part of what works together"),
+            Self::Inferred { works: false, tried: false } => {
+                formatter.write_str("assumed: not tried, as other apps need the call")
+            }
             Self::Inconclusive { runs } => write!(formatter, "inconclusive in {runs} runs"),
         }
     }

@@ -75,6 +75,25 @@ fn remarks(name: &CampaignName, end: &CampaignEnd) -> String {
                 let _ =
                     writeln!(text, "note: {name}: runs of the same trial disagreed for {calls}; `loupe show {name}` names them");
             }
+            if totals.degraded > 0 {
+                let calls = counted(totals.degraded, "call");
+                let _ =
+                    writeln!(text, "note: {name}: without {calls} it passes, but does worse; `loupe show {name}` says in what");
+            }
+            if totals.taken_over > 0 {
+                let verdicts = counted(totals.taken_over, "verdict");
+                let _ = writeln!(
+                    text,
+                    "note: {name}: {verdicts} of an earlier image taken over after group trials; `--fresh` finds them anew"
+                );
+            }
+            if totals.inferred > 0 {
+                let verdicts = counted(totals.inferred, "verdict");
+                let _ = writeln!(
+                    text,
+                    "note: {name}: {verdicts} inferred from what works together; `--strategy exhaustive` tries each call alone"
+                );
+            }
             if totals.unexercised > 0 {
                 let calls = counted(totals.unexercised, "call");
                 let _ = writeln!(

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use super::sys::ProcessHandle;
 use crate::trial::{Death, Ending};
@@ -184,6 +185,23 @@ impl Processes {
 /// Open files of the processes; `None` if one of them may not be looked into.
 pub(super) fn open_files(pids: &[i32]) -> Option<u64> {
     pids.iter().map(|pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)).sum()
+}
+
+/// Every process that can be seen but this one; none where `/proc` can't be read.
+pub(super) fn others() -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|pid| *pid != own).collect()
+}
+
+/// Longest time that a thread of the processes waited for a processor while it could have run: the second field of
+/// `/proc/[pid]/task/[tid]/schedstat`, in nanoseconds (`Documentation/scheduler/sched-stats.rst`). Zero where the kernel doesn't tell.
+pub(super) fn starved(pids: &[i32]) -> Duration {
+    let of_thread = |path: &std::path::Path| -> Option<u64> {
+        fs::read_to_string(path.join("schedstat")).ok()?.split_whitespace().nth(1)?.parse().ok()
+    };
+    let threads = pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten().flatten();
+    Duration::from_nanos(threads.filter_map(|thread| of_thread(&thread.path())).max().unwrap_or(0))
 }
 
 /// Highest resident set of any of the processes in KiB (`VmHWM` of `/proc/[pid]/status`).

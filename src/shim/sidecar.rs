@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use super::control::{self, Control, Signals, wait_for};
 use super::output::Capture;
-use super::processes::ending;
+use super::processes::{self, ending};
 use super::sys::{self, Spawned};
 use super::{Context, ShimError, TEMPORARY_DIRECTORIES, TRIAL_DIRECTORY, launch, user};
 use crate::trial::Ending;
@@ -121,6 +121,7 @@ struct RunningJob {
     stdout: Capture,
     stderr: Capture,
     ending: Option<Ending>,
+    starved: Duration,
     reaped: bool,
 }
 
@@ -151,6 +152,7 @@ impl RunningJob {
             stdout: Capture::new(job.output_limit),
             stderr: Capture::new(job.output_limit),
             ending: None,
+            starved: Duration::ZERO,
             reaped: false,
         })
     }
@@ -185,7 +187,7 @@ impl RunningJob {
         let bad = |error: crate::trial::wire::WireError| ShimError::new(error.to_string());
         while let Some(frame) = self.decoder.next_frame().map_err(bad)? {
             match Event::from_frame(&frame).map_err(bad)? {
-                Event::JobEnded(end) => self.ending = end.ending,
+                Event::JobEnded(end) => (self.ending, self.starved) = (end.ending, end.starved),
                 event => control.send(&event)?,
             }
         }
@@ -194,11 +196,14 @@ impl RunningJob {
 
     /// Kills the job's init, and with it everything in its pid namespace.
     fn cancel(&mut self) {
+        // Whatever else there is in this container belongs to the job.
+        self.starved = self.starved.max(processes::starved(&processes::others()));
         let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
     }
 
     fn report(self, control: &mut Control) -> Result<(), ShimError> {
-        let end = JobEnd { ending: self.ending, stdout: self.stdout.finish(), stderr: self.stderr.finish() };
+        let end =
+            JobEnd { ending: self.ending, stdout: self.stdout.finish(), stderr: self.stderr.finish(), starved: self.starved };
         control.send(&Event::JobEnded(end))
     }
 }
@@ -224,13 +229,16 @@ fn job_init(job: &Job, status: &mut File) -> Result<(), ShimError> {
         Spawned::Running { pid, .. } => pid,
         Spawned::NotExecuted(error) | Spawned::NoFilter(error) => return say(&refused(&error)),
     };
-    let ending = loop {
-        match sys::reap_blocking().context("cannot wait for the job's command")? {
-            (reaped, status) if reaped == pid => break ending(status),
-            _ => {}
+    let (ending, starved) = loop {
+        // Looked at before it is reaped: afterwards nothing is known of it any more.
+        let dead = sys::wait_for_dead().context("cannot wait for the job's command")?;
+        let starved = processes::starved(&[dead]);
+        let status = sys::reap(dead).context("cannot collect a process of the job")?;
+        if dead == pid {
+            break (ending(status), starved);
         }
     };
-    say(&Event::JobEnded(JobEnd { ending: Some(ending), ..JobEnd::default() }))
+    say(&Event::JobEnded(JobEnd { ending: Some(ending), starved, ..JobEnd::default() }))
 }
 
 /// Starts the program as the image's user: by one more process that gives up its identity first, unless that is root.

@@ -222,6 +222,7 @@ impl Supervisor {
         let main_lives = living.contains(&self.app.main.as_raw());
         let open_files = processes::open_files(&living);
         let peak_of_living = processes::peak_rss_kib(&living);
+        let starved = processes::starved(&living);
         self.kill_all(main_lives)?;
         self.drain()?;
         let (peak_of_dead, cpu_time) = sys::usage_of_children();
@@ -237,6 +238,7 @@ impl Supervisor {
             peak_rss_kib: peak_of_living.max(peak_of_dead),
             cpu_time,
             open_files,
+            starved,
         };
         let calls = shared.recorder().log();
         Ok(AppReport { end, calls })

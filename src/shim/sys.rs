@@ -405,19 +405,28 @@ pub(super) fn reap_any() -> io::Result<Option<(libc::pid_t, i32)>> {
     }
 }
 
-/// Waits for any child to die: its pid and wait status.
-pub(super) fn reap_blocking() -> io::Result<(libc::pid_t, i32)> {
+/// Waits until any child is dead, and leaves it as it is; its pid.
+pub(super) fn wait_for_dead() -> io::Result<libc::pid_t> {
     loop {
-        let mut status = 0;
-        // SAFETY: `status` is a valid place to write to.
-        match unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) } {
-            -1 => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => {}
-                error => return Err(error),
-            },
-            pid => return Ok((pid, status)),
+        // SAFETY: all-zero is a valid value of this plain C structure.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is a valid place to write to.
+        let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT | libc::__WALL) };
+        match check(result.into()) {
+            // SAFETY: waitid(2) has filled in the fields of a dead child.
+            Ok(_) => return Ok(unsafe { info.si_pid() }),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+}
+
+/// Reaps a dead child: its wait status.
+pub(super) fn reap(pid: libc::pid_t) -> io::Result<i32> {
+    let mut status = 0;
+    // SAFETY: `status` is a valid place to write to.
+    check(unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) }.into())?;
+    Ok(status)
 }
 
 /// Sets group, supplementary groups and user of the calling process, in this order (credentials(7)).

@@ -61,7 +61,8 @@ impl Text {
 /// Every struct is taken apart by name and completely: a new field does not compile until somebody decides what it does here.
 fn canonical_text(app: &AppSpec, workload: &Workload) -> Text {
     let AppSpec { name: _, directory: _, description: _, build_arguments, workloads: _ } = app;
-    let Workload { name, kind, command, environment, port, client, stay_up, success, timeout, limits } = workload;
+    // How well an app does is no reason for a verdict.
+    let Workload { name, kind, command, environment, port, client, stay_up, success, throughput: _, timeout, limits } = workload;
     let mut text = Text(b"loupe workload 1\n".to_vec());
     text.map("build-arguments", build_arguments);
     text.field("name", name.as_bytes());
@@ -158,6 +159,7 @@ mod tests {
                 check: Some(Check { path: PathBuf::from("apps/x/check.sh"), script: b"#!/bin/sh\n".to_vec(), image: None }),
                 expected_deaths: vec!["SIGTERM".to_owned()],
             },
+            throughput: None,
             timeout: Some(Duration::from_secs(10)),
             limits: Limits { memory: 1 << 30, pids: 100, output: 1 << 16 },
         }
@@ -238,6 +240,7 @@ mod tests {
         moved.success.check.as_mut().unwrap().path = PathBuf::from("elsewhere");
         moved.client.as_mut().unwrap().image =
             ImageSource::Folder { name: "wrk".to_owned(), directory: PathBuf::from("/elsewhere") };
+        moved.throughput = Some(Regex::new("([0-9]+)").unwrap());
         let mut renamed = app();
         renamed.name = "other".to_owned();
         renamed.description.clear();

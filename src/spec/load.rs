@@ -9,12 +9,15 @@ use std::sync::Arc;
 use globset::GlobSet;
 
 use super::files::{self, Presence};
-use super::model::{AppSpec, Limits, Success, Workload};
+use super::model::{AppSpec, Workload};
 use super::problem::{Location, Problems, SpecErrors, quoted};
 use super::shared::Library;
 use super::tree::{self, Content, Node};
 use super::typing::{self, Fields};
 use super::workload::workload;
+
+/// The one workload of an app that is a Dockerfile alone.
+const DEFAULT_WORKLOAD: &str = "default";
 
 /// Where the things stand that apps share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,7 +196,7 @@ fn app(directory: &Path, name: &str, roots: &Roots, library: &mut Library<'_>, p
         directory: directory.to_path_buf(),
         description: String::new(),
         build_arguments: BTreeMap::new(),
-        workloads: vec![default_workload()],
+        workloads: vec![Workload::named(DEFAULT_WORKLOAD)],
     };
     if has_yaml {
         let file: Arc<Path> = Arc::from(yaml);
@@ -226,22 +229,6 @@ fn not_an_app(directory: &Path, problems: &mut Problems) -> Option<AppSpec> {
     };
     problems.with(directory, "has neither Dockerfile nor app.yaml").hint(hint);
     None
-}
-
-/// The one workload of an app that is a Dockerfile alone.
-fn default_workload() -> Workload {
-    Workload {
-        name: "default".to_owned(),
-        kind: None,
-        command: None,
-        environment: BTreeMap::new(),
-        port: None,
-        client: None,
-        stay_up: Workload::DEFAULT_STAY_UP,
-        success: Success::default(),
-        timeout: None,
-        limits: Limits::default(),
-    }
 }
 
 /// Takes what `app.yaml` says into `spec`.

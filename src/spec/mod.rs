@@ -36,6 +36,7 @@
 //! | `success.files` | absolute path or list of them, which have to exist | none |
 //! | `success.check` | script beside the YAML file, or `{script: NAME, image: IMAGE}` | none; image of the client, or of the app |
 //! | `success.expected-deaths` | list of signals that a process may die of, such as `SIGTERM` | none |
+//! | `throughput` | pattern with one group, which finds a number in the output | none: time is compared instead |
 //! | `timeout` | deadline of one trial | from the measured baseline |
 //! | `limits.memory` | size, from `6MiB` | `2GiB` |
 //! | `limits.pids` | processes and threads, from 2 | `4096` |

@@ -40,6 +40,8 @@ pub struct Workload {
     pub stay_up: Duration,
     /// What counts as success.
     pub success: Success,
+    /// Finds in the standard output of the client, or of the app without one, how much was done per time: its first group is a number.
+    pub throughput: Option<Regex>,
     /// The deadline of one trial; `None` derives it from the measured baseline.
     pub timeout: Option<Duration>,
     /// What a trial may take.
@@ -47,6 +49,24 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// A workload of which only the name is given: its image says the rest.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: None,
+            command: None,
+            environment: BTreeMap::new(),
+            port: None,
+            client: None,
+            stay_up: Self::DEFAULT_STAY_UP,
+            success: Success::default(),
+            throughput: None,
+            timeout: None,
+            limits: Limits::default(),
+        }
+    }
+
     /// How long a server without a client has to stay up where the spec does not say.
     pub const DEFAULT_STAY_UP: Duration = Duration::from_secs(1);
 }

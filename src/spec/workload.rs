@@ -15,8 +15,21 @@ use super::tree::{Content, Node};
 use super::typing::{self, Fields};
 
 /// The keys of an entry of `workloads`.
-const KEYS: [&str; 12] =
-    ["name", "kind", "command", "environment", "ready", "client", "stay-up", "success", "timeout", "limits", "use", "with"];
+const KEYS: [&str; 13] = [
+    "name",
+    "kind",
+    "command",
+    "environment",
+    "ready",
+    "client",
+    "stay-up",
+    "success",
+    "throughput",
+    "timeout",
+    "limits",
+    "use",
+    "with",
+];
 
 /// Longest time that can be asked for.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -47,6 +60,7 @@ pub(super) fn workload(node: &Node, dockerfiles: &Path, problems: &mut Problems)
             .and_then(|node| typing::duration(node, "stay-up", Duration::ZERO..=LONGEST, problems))
             .unwrap_or(Workload::DEFAULT_STAY_UP),
         success: fields.get("success").map(|node| success(node, dockerfiles, problems)).unwrap_or_default(),
+        throughput: fields.get("throughput").and_then(|node| throughput(node, problems)),
         timeout: fields
             .get("timeout")
             .and_then(|node| typing::duration(node, "timeout", Duration::from_millis(1)..=LONGEST, problems)),
@@ -181,6 +195,18 @@ fn success(node: &Node, dockerfiles: &Path, problems: &mut Problems) -> Success 
         check: fields.get("check").and_then(|node| check(node, dockerfiles, problems)),
         expected_deaths: fields.get("expected-deaths").map(|node| signals(node, problems)).unwrap_or_default(),
     }
+}
+
+fn throughput(node: &Node, problems: &mut Problems) -> Option<regex::Regex> {
+    let pattern = typing::patterns(node, "throughput", problems)?.into_iter().next()?;
+    // The whole match counts as a group, too.
+    if pattern.captures_len() != 2 {
+        problems
+            .at(&node.at, "`throughput` has to have exactly one group, around the number")
+            .hint("write it such as `'Requests/sec: +([0-9.]+)'`; `(?:…)` is no group");
+        return None;
+    }
+    Some(pattern)
 }
 
 fn collected_files(node: &Node, problems: &mut Problems) -> Vec<String> {

@@ -18,8 +18,8 @@ use super::files::{self, FORMAT};
 use super::record::TrialRecord;
 use super::summary::{Environment, Identity, Refused, Summary};
 use super::{Conclusion, Finished, Folder, tables};
-use crate::explore::{Findings, Measured};
-use crate::trial::{InconclusiveCause, Outcome};
+use crate::explore::{Findings, Measured, Origin};
+use crate::trial::{InconclusiveCause, Outcome, Purpose};
 
 /// `campaign.json`: which campaign is in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +27,18 @@ struct Campaign {
     format: u32,
     #[serde(flatten)]
     identity: Identity,
+    /// Whether it verifies what was found with another image, instead of finding everything anew.
+    #[serde(default)]
+    recheck: bool,
 }
 
-/// Which campaign is in progress in `folder`, if that can be told. One that cannot be read is none: it will be started over.
-pub(super) fn identity_in_progress(folder: &Folder) -> Result<Option<Identity>, StoreError> {
+/// Whether a campaign with this identity is in progress in `folder`, and if so, whether it is a recheck. One that cannot be read is
+/// none: it will be started over.
+pub(super) fn in_progress(folder: &Folder, identity: &Identity) -> Result<Option<bool>, StoreError> {
     let path = folder.in_progress().join("campaign.json");
     let text = files::read_if_there(&path)?;
-    Ok(text.and_then(|text| files::from_json::<Campaign>(&path, &text).ok()).map(|campaign| campaign.identity))
+    let campaign = text.and_then(|text| files::from_json::<Campaign>(&path, &text).ok());
+    Ok(campaign.filter(|campaign| campaign.identity == *identity).map(|campaign| campaign.recheck))
 }
 
 /// A campaign in progress, locked for this process.
@@ -45,29 +50,34 @@ pub struct Journal {
     /// Bytes of `file` that are whole records.
     length: u64,
     records: BTreeMap<String, TrialRecord>,
+    /// Trials with another image, of which some verdicts may be taken over.
+    before: Vec<TrialRecord>,
     /// Held, not used: closing it unlocks the campaign.
     _lock: File,
 }
 
 impl Journal {
     /// Opens the campaign in progress in `folder`, or starts it over with `seed` if it is another one or `fresh` asks for it.
+    /// `before` are the trials of a campaign whose results it verifies, if it does.
     pub(super) fn open(
         folder: &Folder,
         identity: &Identity,
         fresh: bool,
+        before: Option<Vec<TrialRecord>>,
         seed: impl FnOnce() -> Result<Vec<TrialRecord>, StoreError>,
     ) -> Result<Self, StoreError> {
         let in_progress = folder.in_progress();
         let lock = lock(folder)?;
         let path = in_progress.join("trials.jsonl");
-        let resume = !fresh && identity_in_progress(folder)?.as_ref() == Some(identity);
+        let recheck = before.is_some();
+        let resume = !fresh && self::in_progress(folder, identity)? == Some(recheck);
         if !resume {
             let records = seed()?;
             // In this order, so that a kill in between never leaves the old trials under the new identity.
             files::remove(&in_progress.join("campaign.json"))?;
             let lines: Vec<u8> = records.iter().flat_map(TrialRecord::line).collect();
             files::replace(&path, &lines)?;
-            let campaign = Campaign { format: FORMAT, identity: identity.clone() };
+            let campaign = Campaign { format: FORMAT, identity: identity.clone(), recheck };
             files::replace(&in_progress.join("campaign.json"), &files::to_json(&campaign))?;
         }
         let mut options = OpenOptions::new();
@@ -76,7 +86,8 @@ impl Journal {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(StoreError::read(&path))?;
         let (records, length) = whole_records(&path, &bytes)?;
-        let mut journal = Self { folder: folder.clone(), file, path, length, records, _lock: lock };
+        let before = before.unwrap_or_default();
+        let mut journal = Self { folder: folder.clone(), file, path, length, records, before, _lock: lock };
         journal.cut().map_err(StoreError::write(&journal.path))?;
         Ok(journal)
     }
@@ -128,6 +139,8 @@ impl Journal {
         records.sort_by_cached_key(TrialRecord::order);
         let conclusion = match findings {
             Findings::Measured(measured) => {
+                records.extend(taken_over(measured, &self.before, &records));
+                records.sort_by_cached_key(TrialRecord::order);
                 Conclusion::Finished(Box::new(write_results(&self.folder, measured, environment, &records, elapsed)?))
             }
             Findings::Refused(refusals) => {
@@ -142,6 +155,23 @@ impl Journal {
         fs::remove_dir_all(&in_progress).map_err(StoreError::write(&in_progress))?;
         Ok(conclusion)
     }
+}
+
+/// The trials of `before` on which verdicts that were taken over rest.
+fn taken_over(measured: &Measured, before: &[TrialRecord], now: &[TrialRecord]) -> Vec<TrialRecord> {
+    let single = |record: &TrialRecord| {
+        let mut treated = record.intervention.iter();
+        match (record.purpose, treated.next(), treated.next()) {
+            (Purpose::Single | Purpose::Quiet, Some((call, _)), None) => Some(call),
+            _ => None,
+        }
+    };
+    let is_taken_over = |record: &&TrialRecord| {
+        let row = single(record).and_then(|call| measured.rows.get(&call));
+        row.is_some_and(|row| row.origin == Origin::TakenOver)
+            && !now.iter().any(|other| single(other).is_some() && other.intervention == record.intervention)
+    };
+    before.iter().filter(is_taken_over).cloned().collect()
 }
 
 fn write_results(

@@ -26,6 +26,7 @@
 mod error;
 mod files;
 mod journal;
+mod knowledge;
 mod record;
 mod summary;
 mod tables;
@@ -39,12 +40,13 @@ pub use error::StoreError;
 pub use files::FORMAT;
 pub use journal::Journal;
 pub use record::{AppRecord, CheckRecord, ClientRecord, Durations, ForeignCount, Hits, KEPT_LINES, TrialRecord};
-pub use summary::{Counts, Environment, Identity, JointSummary, Refused, Summary, TreatmentSummary};
+pub use summary::{Counts, DegradationSummary, Environment, Identity, JointSummary, Refused, Summary, TreatmentSummary};
 pub use tables::{
     TRACE_HEADER, TraceRow, TraceTable, VERDICTS_HEADER, VerdictRow, Verdicts, read_trace, read_verdicts, write_trace,
     write_verdicts,
 };
 
+use crate::explore::Known;
 use crate::trial::Outcome;
 
 /// The files of a finished campaign, without its trials.
@@ -80,7 +82,21 @@ pub enum Opened {
         journal: Box<Journal>,
         /// Its trials of earlier runs, in a stable order; empty for a new campaign.
         stored: Vec<TrialRecord>,
+        /// What was found before, with another image as a rule: it is to be verified, instead of finding everything anew.
+        before: Option<Box<Known>>,
     },
+}
+
+/// What results of earlier campaigns are good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// They stand while nothing changed, and are verified where the image alone did; a campaign in progress is resumed.
+    #[default]
+    Resume,
+    /// They are verified even if nothing changed.
+    Recheck,
+    /// Nothing: everything is found anew.
+    Fresh,
 }
 
 /// What stands in the folder of one app and workload.
@@ -171,30 +187,45 @@ impl Store {
     }
 
     /// Opens the campaign of `app` and `workload` for writing: resumes it if it is in progress with the same identity, says
-    /// so if it is finished with the same identity, and starts it otherwise. `fresh` always starts over; finished results
-    /// stay until the new ones take their place.
+    /// so if it is finished with the same identity, and starts it otherwise, with what is known of another image if there is
+    /// something; `freshness` may ask for less of that. Finished results stay until the new ones take their place.
     ///
     /// # Errors
     ///
     /// [`StoreError::Busy`] if another Loupe has it open; otherwise if its files cannot be read or written, or are broken.
-    pub fn campaign(&self, app: &str, workload: &str, identity: &Identity, fresh: bool) -> Result<Opened, StoreError> {
+    pub fn campaign(&self, app: &str, workload: &str, identity: &Identity, freshness: Freshness) -> Result<Opened, StoreError> {
         let folder = self.folder(app, workload)?;
         // Results that are broken or of another format are no reason to refuse measuring anew.
-        let finished = if fresh { None } else { folder.finished().unwrap_or_default() };
-        let same = finished.filter(|finished| finished.environment.identity == *identity);
+        let finished = if freshness == Freshness::Fresh { None } else { folder.finished().unwrap_or_default() };
+        let in_progress = journal::in_progress(&folder, identity)?;
+        let is_complete = |finished: &Finished| finished.summary.incomplete.is_empty();
         let mut incomplete = false;
-        if let Some(finished) = same {
-            incomplete = !finished.summary.incomplete.is_empty();
-            let in_progress = journal::identity_in_progress(&folder)?.as_ref() == Some(identity);
-            if !incomplete && !in_progress {
-                return Ok(Opened::UpToDate(Box::new(finished)));
+        if let Some(finished) = finished.as_ref().filter(|finished| identity.is_answered_by(&finished.environment.identity)) {
+            incomplete = !is_complete(finished);
+            if !incomplete && in_progress.is_none() && freshness == Freshness::Resume {
+                return Ok(Opened::UpToDate(Box::new(finished.clone())));
             }
         }
+        let of_image_before = finished.filter(|finished| {
+            let other = &finished.environment.identity;
+            let again = freshness == Freshness::Recheck || in_progress == Some(true);
+            let successor = identity.differs_in_image_only(other) || (again && other == identity);
+            is_complete(finished) && successor && in_progress != Some(false) && knowledge::can_be_verified(identity)
+        });
+        let trials = of_image_before.as_ref().map(|_| journal::read_records(&folder.file("trials.jsonl"))).transpose()?;
+        let before = of_image_before.as_ref().zip(trials.as_ref());
+        let before = before.map(|(finished, trials)| Box::new(knowledge::known(finished, trials)));
+        let mark =
+            |record: TrialRecord, image: &str| TrialRecord { image: record.image.or_else(|| Some(image.to_owned())), ..record };
+        let trials = of_image_before.zip(trials).map(|(finished, trials)| {
+            let image = finished.environment.identity.image;
+            trials.into_iter().map(|record| if image == identity.image { record } else { mark(record, &image) }).collect()
+        });
         let seed = || if incomplete { folder.conclusive_trials() } else { Ok(Vec::new()) };
-        let journal = Journal::open(&folder, identity, fresh, seed)?;
+        let journal = Journal::open(&folder, identity, freshness == Freshness::Fresh, trials, seed)?;
         let mut stored: Vec<_> = journal.records().values().cloned().collect();
         stored.sort_by_cached_key(TrialRecord::order);
-        Ok(Opened::Open { journal: Box::new(journal), stored })
+        Ok(Opened::Open { journal: Box::new(journal), stored, before })
     }
 
     /// What is stored of `app` and `workload`.

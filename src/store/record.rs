@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::files::FORMAT;
 use crate::explore::Report;
+use crate::spec::Workload;
 use crate::syscalls::Sysno;
 use crate::trial::{
-    CallStatistics, Death, Ending, ForeignCall, Intervention, Observation, Outcome, Output, Purpose, Timings, TrialId,
-    TrialRequest, Watch,
+    self, CallStatistics, Care, Death, Ending, ForeignCall, Intervention, Measures, Observation, Outcome, Output, Purpose,
+    Timings, TrialId, TrialRequest, Watch,
 };
 
 /// Lines kept of the end of each output stream.
@@ -35,12 +36,24 @@ pub struct TrialRecord {
     pub intervention: Intervention,
     /// The how-manieth run of the same intervention and watch, from 0.
     pub replica: u32,
+    /// With how much time and quiet it was run.
+    #[serde(default)]
+    pub care: Care,
     /// What it means.
     pub result: Outcome,
+    /// Whether the failure may be the hurry's or the host's doing, so that it does not count by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub doubtful: bool,
+    /// The image it was run with, where that is not the campaign's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub image: Option<String>,
     /// The calls that were notified: all of them in a trace, the treated ones otherwise.
     pub hits: BTreeMap<Sysno, Hits>,
     /// Where the time went.
     pub durations: Durations,
+    /// What the workload's `throughput` pattern found, in thousandths of its unit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub throughput_thousandths: Option<u64>,
     /// The deadline at which the trial was ended, if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub deadline_ms: Option<u64>,
@@ -109,6 +122,9 @@ pub struct AppRecord {
     pub cpu_ms: u64,
     /// Open files at the end; `None` where unknown.
     pub open_files: Option<u64>,
+    /// Milliseconds that the thread which waited longest for a processor spent waiting for one.
+    #[serde(default)]
+    pub starved_ms: u64,
     /// The last lines of its standard output.
     pub stdout: Vec<String>,
     /// The last lines of its standard error.
@@ -117,9 +133,13 @@ pub struct AppRecord {
 
 /// What became of the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ClientRecord {
     /// How it ended; `None` if it was still running.
     pub ending: Option<Ending>,
+    /// Milliseconds that its thread which waited longest for a processor spent waiting for one.
+    #[serde(default)]
+    pub starved_ms: u64,
     /// The last lines of its standard output.
     pub stdout: Vec<String>,
     /// The last lines of its standard error.
@@ -146,10 +166,11 @@ pub struct ForeignCount {
 }
 
 impl TrialRecord {
-    /// The record of a trial that ended.
+    /// The record of a trial of `workload` that ended.
     #[must_use]
-    pub fn new(request: &TrialRequest, result: Outcome, observation: &Observation) -> Self {
+    pub fn new(workload: &Workload, request: &TrialRequest, result: Outcome, observation: &Observation) -> Self {
         let app = &observation.app;
+        let doubtful = trial::is_doubtful(request, &result, observation);
         Self {
             format: FORMAT,
             key: request.key(),
@@ -157,9 +178,13 @@ impl TrialRecord {
             watch: request.watch,
             intervention: request.intervention.clone(),
             replica: request.replica,
+            care: request.care,
             result,
+            doubtful,
+            image: None,
             hits: observation.calls.calls.iter().map(|(call, statistics)| (*call, Hits::from(statistics))).collect(),
             durations: Durations::from(&observation.timings),
+            throughput_thousandths: trial::measures(workload, observation).throughput,
             deadline_ms: observation.deadline.map(milliseconds),
             ready: observation.ready,
             app: AppRecord {
@@ -170,11 +195,13 @@ impl TrialRecord {
                 peak_rss_kib: app.peak_rss_kib,
                 cpu_ms: milliseconds(app.cpu_time),
                 open_files: app.open_files,
+                starved_ms: milliseconds(app.starved),
                 stdout: last_lines(&app.stdout),
                 stderr: last_lines(&app.stderr),
             },
             client: observation.client.as_ref().map(|client| ClientRecord {
                 ending: client.ending.clone(),
+                starved_ms: milliseconds(client.starved),
                 stdout: last_lines(&client.stdout),
                 stderr: last_lines(&client.stderr),
             }),
@@ -197,7 +224,15 @@ impl TrialRecord {
     #[must_use]
     pub fn report(&self) -> Report {
         let seen = self.hits.iter().filter(|(_, hits)| hits.count > 0).map(|(call, _)| *call).collect();
-        Report { outcome: self.result.clone(), seen }
+        let durations = &self.durations;
+        let measures = Measures {
+            throughput: self.throughput_thousandths,
+            time: Duration::from_millis(durations.workload_ms.saturating_sub(durations.ready_ms.unwrap_or(0))),
+            peak_rss_kib: self.app.peak_rss_kib,
+            cpu_time: Duration::from_millis(self.app.cpu_ms),
+            open_files: self.app.open_files,
+        };
+        Report { outcome: self.result.clone(), seen, doubtful: self.doubtful, measures }
     }
 
     /// The key that follows from the other fields.
@@ -208,6 +243,7 @@ impl TrialRecord {
             watch: self.watch,
             intervention: self.intervention.clone(),
             replica: self.replica,
+            care: self.care,
         }
         .key()
     }

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::FORMAT;
 use super::record::{ForeignCount, TrialRecord, milliseconds};
-use crate::explore::{Culprit, Measured, Refusal, Settings, TreatmentResult, Verdict};
+use crate::explore::{Culprit, Measured, Origin, Refusal, Row, Settings, Strategy, TreatmentResult, Verdict};
 use crate::syscalls::Sysno;
-use crate::trial::Treatment;
+use crate::trial::{Degradation, Intervention, Treatment};
 
 /// What makes a campaign the same campaign. If any of it changes, what was measured before does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,22 @@ pub struct Identity {
     pub engine: String,
     /// How thorough the campaign is.
     pub settings: Settings,
+}
+
+impl Identity {
+    /// Whether results of a campaign with the identity `other` answer for this one: it is the same, or it was more thorough.
+    #[must_use]
+    pub fn is_answered_by(&self, other: &Self) -> bool {
+        let mut thorough = self.clone();
+        thorough.settings.strategy = Strategy::Exhaustive;
+        other == self || *other == thorough
+    }
+
+    /// Whether the campaign differs from `other` in nothing but the image.
+    #[must_use]
+    pub fn differs_in_image_only(&self, other: &Self) -> bool {
+        self.image != other.image && *other == Self { image: other.image.clone(), ..self.clone() }
+    }
 }
 
 /// `environment.json`: under which conditions a campaign was measured.
@@ -84,6 +100,15 @@ pub struct JointSummary {
     pub culprits: Vec<Culprit>,
 }
 
+impl JointSummary {
+    /// The configuration.
+    #[must_use]
+    pub fn configuration(&self) -> Intervention {
+        let treated = |calls: &[Sysno], treatment| calls.iter().map(move |call| (*call, treatment)).collect::<Vec<_>>();
+        treated(&self.stub, Treatment::Stub).into_iter().chain(treated(&self.fake, Treatment::Fake)).collect()
+    }
+}
+
 /// What was found out about one call under one treatment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreatmentSummary {
@@ -94,6 +119,18 @@ pub struct TreatmentSummary {
     /// What that gave.
     #[serde(flatten)]
     pub result: TreatmentResult,
+}
+
+/// In what a pass of one call under one treatment did worse than the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DegradationSummary {
+    /// The call.
+    pub call: Sysno,
+    /// What was done to it.
+    pub treatment: Treatment,
+    /// What that cost.
+    #[serde(flatten)]
+    pub degradation: Degradation,
 }
 
 /// `summary.json`: what a campaign comes to.
@@ -112,6 +149,18 @@ pub struct Summary {
     pub unstable: Vec<TreatmentSummary>,
     /// Treatments that were never hit.
     pub unexercised: Vec<TreatmentSummary>,
+    /// Passes that did worse than the baseline.
+    #[serde(default)]
+    pub degraded: Vec<DegradationSummary>,
+    /// Calls whose verdict was found with another image, and holds for this one as far as groups can tell.
+    #[serde(default)]
+    pub taken_over: Vec<Sysno>,
+    /// Calls that were not tried alone: their verdict follows from the joint configuration.
+    #[serde(default)]
+    pub inferred: Vec<Sysno>,
+    /// Those of them that were not tried at all, and are taken to be required because other apps require them.
+    #[serde(default)]
+    pub assumed: Vec<Sysno>,
     /// What stayed inconclusive, in words; empty for a complete campaign.
     pub incomplete: Vec<String>,
     /// Calls of a foreign ABI in any trial: seen, never treated.
@@ -131,8 +180,13 @@ pub struct Summary {
 impl Summary {
     pub(super) fn new(measured: &Measured, records: &[TrialRecord], elapsed: Duration, verdicts_csv: &str) -> Self {
         let mut verdicts = Counts::default();
-        let (mut unstable, mut unexercised) = (Vec::new(), Vec::new());
+        let (mut unstable, mut unexercised, mut degraded) = (Vec::new(), Vec::new(), Vec::new());
         for (&call, row) in &measured.rows {
+            degraded.extend(row.degraded.iter().map(|&(treatment, degradation)| DegradationSummary {
+                call,
+                treatment,
+                degradation,
+            }));
             *match row.verdict {
                 Some(Verdict::Required) => &mut verdicts.required,
                 Some(Verdict::Stub) => &mut verdicts.stub,
@@ -161,6 +215,9 @@ impl Summary {
                 *unknown_calls.entry(*number).or_default() += count;
             }
         }
+        let calls_where = |wanted: &dyn Fn(&Row) -> bool| -> Vec<Sysno> {
+            measured.rows.iter().filter(|(_, row)| wanted(row)).map(|(call, _)| *call).collect()
+        };
         let joint = &measured.joint;
         Self {
             format: FORMAT,
@@ -175,6 +232,10 @@ impl Summary {
             },
             unstable,
             unexercised,
+            degraded,
+            taken_over: calls_where(&|row| row.origin == Origin::TakenOver),
+            inferred: calls_where(&|row| row.origin == Origin::Inferred),
+            assumed: calls_where(&|row| matches!(row.stub, TreatmentResult::Inferred { tried: false, .. })),
             incomplete: measured.incomplete.clone(),
             foreign_calls: foreign.into_iter().map(|(call, count)| ForeignCount { call, count }).collect(),
             unknown_calls,

@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::explore::model::{AppModel, drive, fail, inconclusive};
 use crate::explore::{Explorer, Findings, Report, Settings};
+use crate::spec::Workload;
 use crate::syscalls::Sysno;
 use crate::trial::{
-    AppEnd, CallLog, CallStatistics, CheckEnd, ClientEnd, Death, Ending, ForeignCall, InconclusiveCause, Intervention,
+    AppEnd, CallLog, CallStatistics, Care, CheckEnd, ClientEnd, Death, Ending, ForeignCall, InconclusiveCause, Intervention,
     Observation, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
 };
 
@@ -58,19 +59,19 @@ fn record_of(request: &TrialRequest, report: &Report) -> TrialRecord {
         ready: true,
         ..Observation::default()
     };
-    TrialRecord::new(request, report.outcome.clone(), &observation)
+    TrialRecord::new(&Workload::named("wrk"), request, report.outcome.clone(), &observation)
 }
 
-fn open(store: &Store, identity: &Identity, fresh: bool) -> (Box<Journal>, Vec<TrialRecord>) {
-    match store.campaign("nginx", "wrk", identity, fresh).unwrap() {
-        Opened::Open { journal, stored } => (journal, stored),
+fn open(store: &Store, identity: &Identity, freshness: Freshness) -> (Box<Journal>, Vec<TrialRecord>) {
+    match store.campaign("nginx", "wrk", identity, freshness).unwrap() {
+        Opened::Open { journal, stored, .. } => (journal, stored),
         Opened::UpToDate(_) => panic!("up to date"),
     }
 }
 
 /// Runs a campaign the way the real one does; returns how it ended and how many trials had to be run.
 fn measure(store: &Store, run: impl Fn(&TrialRequest) -> Report) -> (Conclusion, usize) {
-    let (mut journal, _) = open(store, &identity(), false);
+    let (mut journal, _) = open(store, &identity(), Freshness::Resume);
     let (findings, ran) = run_trials(&mut journal, usize::MAX, run).unwrap();
     (journal.finish(&findings, &environment(), Duration::from_secs(2)).unwrap(), ran)
 }
@@ -150,7 +151,7 @@ fn measuring_again_changes_no_byte() {
     let (_folder, store) = temporary();
     measure(&store, |request| model().report(request));
     let before = texts(&store);
-    let (mut journal, stored) = open(&store, &identity(), true);
+    let (mut journal, stored) = open(&store, &identity(), Freshness::Fresh);
     assert_eq!(stored, []);
     let (findings, _) = run_trials(&mut journal, usize::MAX, |request| model().report(request)).unwrap();
     journal.finish(&findings, &environment(), Duration::from_secs(2)).unwrap();
@@ -161,10 +162,10 @@ fn measuring_again_changes_no_byte() {
 fn unchanged_campaign_is_up_to_date_and_a_changed_one_is_not() {
     let (_folder, store) = temporary();
     measure(&store, |request| model().report(request));
-    assert!(matches!(store.campaign("nginx", "wrk", &identity(), false).unwrap(), Opened::UpToDate(_)));
+    assert!(matches!(store.campaign("nginx", "wrk", &identity(), Freshness::Resume).unwrap(), Opened::UpToDate(_)));
     assert!(!store.root().join("nginx/wrk/in-progress").exists());
     let changed = Identity { image: "sha256:89ab".to_owned(), ..identity() };
-    let (_journal, stored) = open(&store, &changed, false);
+    let (_journal, stored) = open(&store, &changed, Freshness::Resume);
     assert_eq!(stored, []);
     assert!(store.read("nginx", "wrk").unwrap().finished.is_some(), "old results stay until new ones are there");
 }
@@ -172,37 +173,37 @@ fn unchanged_campaign_is_up_to_date_and_a_changed_one_is_not() {
 #[test]
 fn other_identity_starts_over_and_the_same_one_resumes() {
     let (_folder, store) = temporary();
-    let (mut journal, _) = open(&store, &identity(), false);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Resume);
     assert!(run_trials(&mut journal, 4, |request| model().report(request)).is_none());
     drop(journal);
-    let (journal, stored) = open(&store, &identity(), false);
+    let (journal, stored) = open(&store, &identity(), Freshness::Resume);
     assert_eq!(stored.len(), 4);
     drop(journal);
-    let (journal, stored) = open(&store, &Identity { spec: "other".to_owned(), ..identity() }, false);
+    let (journal, stored) = open(&store, &Identity { spec: "other".to_owned(), ..identity() }, Freshness::Resume);
     assert_eq!(stored, []);
     drop(journal);
-    assert_eq!(open(&store, &identity(), false).1, [], "the first one is gone");
+    assert_eq!(open(&store, &identity(), Freshness::Resume).1, [], "the first one is gone");
 }
 
 #[test]
 fn campaign_begun_afresh_is_resumed_even_if_older_results_are_up_to_date() {
     let (_folder, store) = temporary();
     measure(&store, |request| model().report(request));
-    let (mut journal, _) = open(&store, &identity(), true);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Fresh);
     assert!(run_trials(&mut journal, 4, |request| model().report(request)).is_none());
     drop(journal);
-    assert_eq!(open(&store, &identity(), false).1.len(), 4);
+    assert_eq!(open(&store, &identity(), Freshness::Resume).1.len(), 4);
 }
 
 #[test]
 fn second_loupe_is_told_that_the_campaign_is_busy() {
     let (_folder, store) = temporary();
-    let (_journal, _) = open(&store, &identity(), false);
-    for fresh in [false, true] {
-        let error = store.campaign("nginx", "wrk", &identity(), fresh).unwrap_err();
+    let (_journal, _) = open(&store, &identity(), Freshness::Resume);
+    for freshness in [Freshness::Resume, Freshness::Fresh] {
+        let error = store.campaign("nginx", "wrk", &identity(), freshness).unwrap_err();
         assert!(matches!(error, StoreError::Busy { .. }), "{error}");
     }
-    store.campaign("nginx", "other", &identity(), false).unwrap();
+    store.campaign("nginx", "other", &identity(), Freshness::Resume).unwrap();
 }
 
 #[test]
@@ -210,7 +211,7 @@ fn refused_campaign_keeps_older_results_and_is_forgotten_when_one_succeeds() {
     let (_folder, store) = temporary();
     measure(&store, |request| model().report(request));
     let verdicts = texts(&store)["verdicts.csv"].clone();
-    let (mut journal, _) = open(&store, &identity(), true);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Fresh);
     let (findings, _) =
         run_trials(&mut journal, usize::MAX, |request| Report { outcome: fail(), ..model().report(request) }).unwrap();
     let conclusion = journal.finish(&findings, &environment(), Duration::ZERO).unwrap();
@@ -219,7 +220,7 @@ fn refused_campaign_keeps_older_results_and_is_forgotten_when_one_succeeds() {
     assert_eq!((refused.refusals.len(), refused.trials.len()), (5, 5));
     assert_eq!(texts(&store)["verdicts.csv"], verdicts);
     assert_eq!(store.read("nginx", "wrk").unwrap().refused, Some(*refused));
-    let (mut journal, _) = open(&store, &identity(), true);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Fresh);
     let (findings, _) = run_trials(&mut journal, usize::MAX, |request| model().report(request)).unwrap();
     journal.finish(&findings, &environment(), Duration::ZERO).unwrap();
     assert_eq!(store.read("nginx", "wrk").unwrap().refused, None);
@@ -243,29 +244,29 @@ fn incomplete_campaign_is_not_up_to_date_and_its_conclusive_trials_are_taken_ove
     let Conclusion::Finished(finished) = conclusion else { panic!("refused") };
     assert_eq!(finished.summary.incomplete, [""; 0]);
     assert!(texts(&store)["verdicts.csv"].contains("\nread,Y,Y,Y,any,stub\n"));
-    // The one trial, and the larger joint configuration.
-    assert_eq!((second, first > 20), (1 + 3, true));
+    // The one trial, the larger joint configuration, and that with the other treatments that work.
+    assert_eq!((second, first > 20), (1 + 3 + 1, true));
 }
 
 #[test]
 fn full_disk_is_said_and_loses_nothing() {
     let (_folder, store) = temporary();
-    let (mut journal, _) = open(&store, &identity(), false);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Resume);
     assert!(run_trials(&mut journal, 3, |request| model().report(request)).is_none());
-    let next = record_of(&request("stub=read", 0), &Report { outcome: fail(), seen: BTreeSet::new() });
+    let next = record_of(&request("stub=read", 0), &Report::new(fail(), BTreeSet::new()));
     journal.redirect(OpenOptions::new().write(true).open("/dev/full").unwrap());
     let error = journal.append(&next).unwrap_err();
     assert!(error.hint().unwrap().contains("finished trials are kept"), "{error}");
     assert!(!journal.records().contains_key(&next.key));
     drop(journal);
-    assert_eq!(open(&store, &identity(), false).1.len(), 3);
+    assert_eq!(open(&store, &identity(), Freshness::Resume).1.len(), 3);
 }
 
 #[test]
 fn failed_append_leaves_no_half_line() {
     let (_folder, store) = temporary();
-    let (mut journal, _) = open(&store, &identity(), false);
-    let report = Report { outcome: fail(), seen: BTreeSet::new() };
+    let (mut journal, _) = open(&store, &identity(), Freshness::Resume);
+    let report = Report::new(fail(), BTreeSet::new());
     let path = store.root().join("nginx/wrk/in-progress/trials.jsonl");
     let record = |replica| record_of(&request("stub=read", replica), &report);
     journal.append(&record(0)).unwrap();
@@ -274,11 +275,11 @@ fn failed_append_leaves_no_half_line() {
     journal.redirect(File::open(&path).unwrap());
     journal.append(&record(1)).unwrap_err();
     drop(journal);
-    let (mut journal, stored) = open(&store, &identity(), false);
+    let (mut journal, stored) = open(&store, &identity(), Freshness::Resume);
     assert_eq!(stored, [record(0)]);
     journal.append(&record(1)).unwrap();
     drop(journal);
-    assert_eq!(open(&store, &identity(), false).1, [record(0), record(1)]);
+    assert_eq!(open(&store, &identity(), Freshness::Resume).1, [record(0), record(1)]);
 }
 
 #[test]
@@ -286,7 +287,7 @@ fn results_below_a_file_are_refused_with_path_and_hint() {
     let (folder, _) = temporary();
     fs::write(folder.path().join("file"), "precious").unwrap();
     let store = Store::open(folder.path().join("file"));
-    let error = store.campaign("nginx", "wrk", &identity(), false).unwrap_err();
+    let error = store.campaign("nginx", "wrk", &identity(), Freshness::Resume).unwrap_err();
     assert!(error.to_string().contains("file/nginx/wrk/in-progress"), "{error}");
     assert!(error.hint().unwrap().contains("--results"), "{error:?}");
     assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "precious");
@@ -295,14 +296,14 @@ fn results_below_a_file_are_refused_with_path_and_hint() {
 #[test]
 fn failure_to_finish_keeps_the_campaign_in_progress() {
     let (_folder, store) = temporary();
-    let (mut journal, _) = open(&store, &identity(), false);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Resume);
     let (findings, ran) = run_trials(&mut journal, usize::MAX, |request| model().report(request)).unwrap();
     // A folder in the way of the last file.
     let obstacle = store.root().join("nginx/wrk/verdicts.csv");
     fs::create_dir(&obstacle).unwrap();
     journal.finish(&findings, &environment(), Duration::ZERO).unwrap_err();
     fs::remove_dir(&obstacle).unwrap();
-    let (mut journal, stored) = open(&store, &identity(), false);
+    let (mut journal, stored) = open(&store, &identity(), Freshness::Resume);
     assert_eq!(stored.len(), ran);
     let (again, ran) = run_trials(&mut journal, 0, |_| panic!("nothing is left to run")).unwrap();
     assert_eq!((&again, ran), (&findings, 0));
@@ -318,23 +319,23 @@ fn files_of_two_campaigns_are_not_taken_for_one() {
     fs::write(&path, text).unwrap();
     let error = store.read("nginx", "wrk").unwrap_err();
     assert!(error.to_string().contains("summary.json:1: belongs to another `verdicts.csv`"), "{error}");
-    assert!(matches!(store.campaign("nginx", "wrk", &identity(), false).unwrap(), Opened::Open { .. }));
+    assert!(matches!(store.campaign("nginx", "wrk", &identity(), Freshness::Resume).unwrap(), Opened::Open { .. }));
 }
 
 #[test]
 fn interrupted_trial_is_not_stored() {
     let (_folder, store) = temporary();
-    let (mut journal, _) = open(&store, &identity(), false);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Resume);
     let outcome = Outcome::Inconclusive(InconclusiveCause::Interrupted);
-    journal.append(&record_of(&request("stub=read", 0), &Report { outcome, seen: BTreeSet::new() })).unwrap();
+    journal.append(&record_of(&request("stub=read", 0), &Report::new(outcome, BTreeSet::new()))).unwrap();
     drop(journal);
-    assert_eq!(open(&store, &identity(), false).1, []);
+    assert_eq!(open(&store, &identity(), Freshness::Resume).1, []);
 }
 
 #[test]
 fn broken_line_in_the_middle_of_a_journal_is_an_error() {
     let (_folder, store) = temporary();
-    let (mut journal, _) = open(&store, &identity(), false);
+    let (mut journal, _) = open(&store, &identity(), Freshness::Resume);
     assert!(run_trials(&mut journal, 3, |request| model().report(request)).is_none());
     drop(journal);
     let path = store.root().join("nginx/wrk/in-progress/trials.jsonl");
@@ -342,11 +343,11 @@ fn broken_line_in_the_middle_of_a_journal_is_an_error() {
     let second = text.lines().nth(1).unwrap();
     for damage in ["nonsense".to_owned(), second.replace("\"replica\":", "\"replica\":1")] {
         fs::write(&path, text.replace(second, &damage)).unwrap();
-        let error = store.campaign("nginx", "wrk", &identity(), false).unwrap_err();
+        let error = store.campaign("nginx", "wrk", &identity(), Freshness::Resume).unwrap_err();
         assert!(error.to_string().contains("in-progress/trials.jsonl:2: "), "{error}");
         assert!(error.hint().unwrap().contains("--fresh"));
     }
-    assert_eq!(open(&store, &identity(), true).1, []);
+    assert_eq!(open(&store, &identity(), Freshness::Fresh).1, []);
 }
 
 #[test]
@@ -354,7 +355,10 @@ fn names_that_would_leave_the_results_are_refused() {
     let (_folder, store) = temporary();
     for name in ["", ".", "..", "a/b", "/etc", ".hidden"] {
         assert!(matches!(store.read(name, "wrk"), Err(StoreError::BadName { .. })), "{name}");
-        assert!(matches!(store.campaign("nginx", name, &identity(), false), Err(StoreError::BadName { .. })), "{name}");
+        assert!(
+            matches!(store.campaign("nginx", name, &identity(), Freshness::Resume), Err(StoreError::BadName { .. })),
+            "{name}"
+        );
     }
 }
 
@@ -365,6 +369,7 @@ fn request(intervention: &str, replica: u32) -> TrialRequest {
         watch: Watch::Treated,
         intervention: intervention.parse::<Intervention>().unwrap(),
         replica,
+        care: Care::Usual,
     }
 }
 
@@ -390,7 +395,12 @@ fn everything_in_a_record_survives_the_disk() {
             open_files: Some(8),
             ..AppEnd::default()
         },
-        client: Some(ClientEnd { ending: Some(Ending::Exited(1)), stdout: output("x"), stderr: output("refused") }),
+        client: Some(ClientEnd {
+            ending: Some(Ending::Exited(1)),
+            stdout: output("x"),
+            stderr: output("refused"),
+            starved: Duration::from_millis(7),
+        }),
         check: Some(CheckEnd { ending: None, output: output("slow") }),
         files: BTreeMap::from([("/out".to_owned(), vec![1, 2])]),
         calls: CallLog {
@@ -407,7 +417,7 @@ fn everything_in_a_record_survives_the_disk() {
         inconclusive(),
     ];
     for outcome in outcomes {
-        let record = TrialRecord::new(&request("stub=clone3;fake=read", 2), outcome, &observation);
+        let record = TrialRecord::new(&Workload::named("wrk"), &request("stub=clone3;fake=read", 2), outcome, &observation);
         let line = record.line();
         assert_eq!(line.split_inclusive(|byte| *byte == b'\n').count(), 1);
         assert_eq!(serde_json::from_slice::<TrialRecord>(&line).unwrap(), record);
@@ -425,7 +435,7 @@ proptest! {
     #[test]
     fn journal_cut_off_anywhere_keeps_its_whole_records_and_completes(share in 0.0..1.0_f64, garbage in "[\\x00-\\x7f]{0,9}") {
         let (_folder, store) = temporary();
-        let (mut journal, _) = open(&store, &identity(), false);
+        let (mut journal, _) = open(&store, &identity(), Freshness::Resume);
         prop_assert!(run_trials(&mut journal, 5, |request| model().report(request)).is_none());
         drop(journal);
         let path = store.root().join("nginx/wrk/in-progress/trials.jsonl");
@@ -434,7 +444,7 @@ proptest! {
         let kept = &bytes[..(bytes.len() as f64 * share) as usize];
         let whole = kept.split(|byte| *byte == b'\n').count() - 1;
         fs::write(&path, [kept, garbage.replace('\n', "").as_bytes()].concat()).unwrap();
-        let (mut journal, stored) = open(&store, &identity(), false);
+        let (mut journal, stored) = open(&store, &identity(), Freshness::Resume);
         prop_assert_eq!(stored.len(), whole);
         let (findings, ran) = run_trials(&mut journal, usize::MAX, |request| model().report(request)).unwrap();
         let conclusion = journal.finish(&findings, &environment(), Duration::ZERO).unwrap();

@@ -1,7 +1,11 @@
 //! From what was seen to what it means. Pure, so that every criterion is tested without a container.
 
+use std::time::Duration;
+
+use regex::Regex;
+
 use crate::spec::{Kind, Workload};
-use crate::trial::{Ending, FailCause, InconclusiveCause, Observation, Outcome, Output, Trouble};
+use crate::trial::{Care, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, TrialRequest, Trouble};
 
 /// Judges `observation` by the criteria of `workload`, which is exercised as `kind` and, for a server, on `port`.
 ///
@@ -21,6 +25,60 @@ pub fn judge(workload: &Workload, kind: Kind, port: Option<u16>, observation: &O
         Some(cause) => Outcome::Fail(cause),
         None => Outcome::Pass,
     }
+}
+
+/// Whether the failure that `outcome` tells of may be the hurry's or the host's doing: then it does not count by itself.
+///
+/// A run that is given only a first look may be late because it is slow. And where a thread of app or client spent half of the
+/// time waiting for a processor, what depends on time (a deadline, what the client reached and printed) may go wrong without
+/// anybody's fault. A run that is alone is as quiet as it gets: its failures always count.
+#[must_use]
+pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Observation) -> bool {
+    let Outcome::Fail(cause) = outcome else { return false };
+    let depends_on_time = match cause {
+        FailCause::Deadline { .. } | FailCause::NeverReady { .. } if request.care == Care::Usual => return true,
+        FailCause::Deadline { .. }
+        | FailCause::NeverReady { .. }
+        | FailCause::ClientExitCode { .. }
+        | FailCause::ClientDied { .. } => true,
+        FailCause::OutputMismatch { .. } | FailCause::OutputForbidden { .. } | FailCause::CheckFailed { .. } => {
+            observation.client.is_some()
+        }
+        FailCause::NotStarted { .. }
+        | FailCause::ExitCode { .. }
+        | FailCause::Died { .. }
+        | FailCause::ExitedEarly { .. }
+        | FailCause::MissingFile { .. }
+        | FailCause::OutOfMemory { .. } => false,
+    };
+    let client_starved = observation.client.as_ref().map_or(Duration::ZERO, |client| client.starved);
+    let starved = observation.app.starved.max(client_starved);
+    depends_on_time && request.care != Care::Alone && starved * 2 > observation.timings.workload
+}
+
+/// What the run measured of the app's performance.
+#[must_use]
+pub fn measures(workload: &Workload, observation: &Observation) -> Measures {
+    let app = &observation.app;
+    let output = observation.client.as_ref().map_or(&app.stdout, |client| &client.stdout);
+    let timings = &observation.timings;
+    Measures {
+        throughput: workload.throughput.as_ref().and_then(|pattern| throughput(pattern, &output.text())),
+        time: timings.workload.saturating_sub(timings.ready.unwrap_or_default()),
+        peak_rss_kib: app.peak_rss_kib,
+        cpu_time: app.cpu_time,
+        open_files: app.open_files,
+    }
+}
+
+/// The geometric mean of the numbers that the pattern's group finds, in thousandths. Numbers that are not positive are left out.
+fn throughput(pattern: &Regex, text: &str) -> Option<u64> {
+    let numbers = pattern.captures_iter(text).filter_map(|captures| captures.get(1)?.as_str().parse::<f64>().ok());
+    let logarithms: Vec<_> = numbers.filter(|number| number.is_finite() && *number > 0.0).map(f64::ln).collect();
+    let count = u32::try_from(logarithms.len()).ok().filter(|count| *count > 0)?;
+    let thousandths = (logarithms.iter().sum::<f64>() / f64::from(count)).exp() * 1000.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and what is too large saturates")]
+    Some(thousandths.round() as u64)
 }
 
 fn failure(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Observation) -> Option<FailCause> {
@@ -88,7 +146,7 @@ fn client_failure(observation: &Observation, expected: i32) -> Option<FailCause>
     }
 }
 
-fn wrong_output(stream: &str, output: &Output, matches: &[regex::Regex], forbids: &[regex::Regex]) -> Option<FailCause> {
+fn wrong_output(stream: &str, output: &Output, matches: &[Regex], forbids: &[Regex]) -> Option<FailCause> {
     let text = output.text();
     if let Some(pattern) = matches.iter().find(|pattern| !pattern.is_match(&text)) {
         return Some(FailCause::OutputMismatch { stream: stream.to_owned(), pattern: pattern.to_string() });
@@ -111,27 +169,13 @@ fn check_failure(observation: &Observation) -> Option<FailCause> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::time::Duration;
-
-    use regex::Regex;
 
     use super::*;
-    use crate::spec::{Client, ImageSource, Limits, Success};
+    use crate::spec::{Client, ImageSource};
     use crate::trial::{CheckEnd, ClientEnd, Death};
 
     fn workload() -> Workload {
-        Workload {
-            name: "test".into(),
-            kind: None,
-            command: None,
-            environment: BTreeMap::new(),
-            port: None,
-            client: None,
-            stay_up: Workload::DEFAULT_STAY_UP,
-            success: Success::default(),
-            timeout: None,
-            limits: Limits::default(),
-        }
+        Workload::named("test")
     }
 
     fn output(text: &str) -> Output {
@@ -151,7 +195,12 @@ mod tests {
 
     /// A server that was still running when its client was done.
     fn good_server() -> Observation {
-        let client = ClientEnd { ending: Some(Ending::Exited(0)), stdout: output("10 requests in 1 s\n"), stderr: output("") };
+        let client = ClientEnd {
+            ending: Some(Ending::Exited(0)),
+            stdout: output("10 requests in 1 s\n"),
+            stderr: output(""),
+            starved: Duration::ZERO,
+        };
         Observation { ready: true, client: Some(client), ..Observation::default() }
     }
 
@@ -246,6 +295,53 @@ mod tests {
         assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::OutOfMemory { .. })));
         observation.not_started = Some("no such file".into());
         assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::NotStarted { .. })));
+    }
+
+    fn request(care: Care) -> TrialRequest {
+        TrialRequest {
+            id: crate::trial::TrialId(0),
+            purpose: crate::trial::Purpose::Single,
+            watch: crate::trial::Watch::Treated,
+            intervention: crate::trial::Intervention::none(),
+            replica: 0,
+            care,
+        }
+    }
+
+    #[test]
+    fn what_depends_on_time_is_in_doubt_where_time_was_short_or_the_processor_busy() {
+        let late = Outcome::Fail(FailCause::Deadline { deadline_ms: 3000 });
+        let mismatch = Outcome::Fail(FailCause::OutputMismatch { stream: "stdout".into(), pattern: "x".into() });
+        let crash = Outcome::Fail(FailCause::Died { process: "worker".into(), signal: "SIGSEGV".into() });
+        let mut observation = good_server();
+        observation.timings.workload = Duration::from_secs(1);
+        let doubtful = |care, outcome: &Outcome, observation: &Observation| is_doubtful(&request(care), outcome, observation);
+        assert!(doubtful(Care::Usual, &late, &observation));
+        assert!(!doubtful(Care::Patient, &late, &observation));
+        assert!(!doubtful(Care::Usual, &mismatch, &observation));
+        observation.app.starved = Duration::from_millis(501);
+        assert!(doubtful(Care::Patient, &late, &observation));
+        assert!(doubtful(Care::Usual, &mismatch, &observation));
+        assert!(!doubtful(Care::Usual, &crash, &observation), "no process crashes because it has to wait");
+        assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
+        assert!(!doubtful(Care::Usual, &Outcome::Pass, &observation));
+        assert!(!doubtful(Care::Usual, &mismatch, &good_run()), "what the app prints itself does not depend on time");
+    }
+
+    #[test]
+    fn throughput_is_the_geometric_mean_of_what_the_pattern_finds() {
+        let mut measured = workload();
+        assert_eq!(measures(&measured, &good_server()).throughput, None);
+        measured.throughput = Some(Regex::new(r"([0-9.]+) requests").unwrap());
+        assert_eq!(measures(&measured, &good_server()).throughput, Some(10_000));
+        let mut observation = good_server();
+        observation.client.as_mut().unwrap().stdout = output("10 requests\n1000 requests\n0 requests\n");
+        assert_eq!(measures(&measured, &observation).throughput, Some(100_000));
+        observation.timings.workload = Duration::from_secs(3);
+        observation.timings.ready = Some(Duration::from_secs(1));
+        assert_eq!(measures(&measured, &observation).time, Duration::from_secs(2));
+        observation.client.as_mut().unwrap().stdout = output("none\n");
+        assert_eq!(measures(&measured, &observation).throughput, None);
     }
 
     #[test]

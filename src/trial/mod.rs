@@ -7,6 +7,7 @@
 mod calls;
 #[cfg(feature = "cli")]
 mod judge;
+mod measures;
 mod observation;
 #[cfg(feature = "cli")]
 mod outcome;
@@ -15,10 +16,12 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 pub use calls::{CallLog, CallStatistics, ForeignCall, SAMPLES_PER_CALL};
 #[cfg(feature = "cli")]
-pub use judge::judge;
+pub use judge::{is_doubtful, judge, measures};
+pub use measures::{Degradation, Measure, Measures};
 pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Observation, Output, Timings, Trouble};
 #[cfg(feature = "cli")]
 pub use outcome::{FailCause, InconclusiveCause, Outcome};
@@ -234,10 +237,39 @@ pub enum Purpose {
     Control,
     /// One call treated in one way.
     Single,
+    /// A pass that looked slow, or the baseline, once more and alone.
+    Quiet,
     /// A group of calls, on the way to the joint configuration.
     Search,
     /// The joint configuration itself.
     Joint,
+    /// The joint configuration with other treatments that work as well, in groups.
+    Others,
+}
+
+/// How much time and quiet a run is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+pub enum Care {
+    /// A first look: a failure at its short deadline does not count by itself.
+    #[default]
+    Usual,
+    /// A long deadline.
+    Patient,
+    /// A long deadline, and no other trial of the campaign runs meanwhile.
+    Alone,
+}
+
+/// When a trial is ended although it is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// The port has to listen within this time of the app's first instruction.
+    pub ready: Duration,
+    /// The workload has to be done within this time of the port's listening, or of the app's first instruction where no port is
+    /// waited for.
+    pub work: Duration,
+    /// Everything has to be done within this time of the app's first instruction.
+    pub total: Duration,
 }
 
 /// Identifies a trial within one run of a campaign. Not stable across runs: see [`TrialRequest::key`].
@@ -257,6 +289,8 @@ pub struct TrialRequest {
     pub intervention: Intervention,
     /// The how-manieth run of the same intervention and watch this is, from 0.
     pub replica: u32,
+    /// How much time and quiet it is given.
+    pub care: Care,
 }
 
 impl TrialRequest {

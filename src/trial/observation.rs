@@ -73,6 +73,8 @@ pub struct AppEnd {
     pub cpu_time: Duration,
     /// Open files of all its processes when the trial ended; `None` where it could not be counted.
     pub open_files: Option<u64>,
+    /// Time that the one of its threads alive at the end which waited longest for a processor spent waiting for one.
+    pub starved: Duration,
 }
 
 /// What became of the client.
@@ -84,6 +86,8 @@ pub struct ClientEnd {
     pub stdout: Output,
     /// Its standard error.
     pub stderr: Output,
+    /// Time that the one of its threads seen at the end which waited longest for a processor spent waiting for one.
+    pub starved: Duration,
 }
 
 /// What became of the check script.

@@ -349,6 +349,8 @@ pub struct JobEnd {
     pub stdout: Output,
     /// Its standard error.
     pub stderr: Output,
+    /// Time that the one of its threads seen at the end which waited longest for a processor spent waiting for one.
+    pub starved: Duration,
 }
 
 /// What a supervisor says when its app is over.
@@ -408,6 +410,7 @@ impl Event {
             Self::NetworkReady => Frame::new("network-ready"),
             Self::Listening => Frame::new("listening"),
             Self::JobEnded(end) => with_ending(Frame::new("job-ended"), end.ending.as_ref())
+                .field("starved-microseconds", &end.starved.as_micros())
                 .children([output_frame("stdout", &end.stdout), output_frame("stderr", &end.stderr)]),
             Self::NotStarted { message } => Frame::new("not-started").field("message", &message),
             Self::Trouble { message } => Frame::new("trouble").field("message", &message),
@@ -431,7 +434,8 @@ impl Event {
             "network-ready" => Self::NetworkReady,
             "listening" => Self::Listening,
             "job-ended" => {
-                let mut end = JobEnd { ending: ending(frame)?, ..JobEnd::default() };
+                let starved = Duration::from_micros(frame.parse("starved-microseconds")?);
+                let mut end = JobEnd { ending: ending(frame)?, starved, ..JobEnd::default() };
                 for child in frame.frames()? {
                     read_output(&child, &mut end.stdout, &mut end.stderr)?;
                 }
@@ -480,7 +484,8 @@ fn report_frame(report: &AppReport) -> Frame {
     let mut frame = with_ending(Frame::new("report"), end.main.as_ref())
         .field("daemonised", &end.daemonised)
         .field("peak-rss-kib", &end.peak_rss_kib)
-        .field("cpu-microseconds", &end.cpu_time.as_micros());
+        .field("cpu-microseconds", &end.cpu_time.as_micros())
+        .field("starved-microseconds", &end.starved.as_micros());
     if let Some(open_files) = end.open_files {
         frame = frame.field("open-files", &open_files);
     }
@@ -515,6 +520,7 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
         peak_rss_kib: frame.parse("peak-rss-kib")?,
         cpu_time: Duration::from_micros(frame.parse("cpu-microseconds")?),
         open_files: frame.optional("open-files")?,
+        starved: Duration::from_micros(frame.parse("starved-microseconds")?),
         ..AppEnd::default()
     };
     let mut calls = CallLog::default();
@@ -594,6 +600,7 @@ mod tests {
                 peak_rss_kib: 4096,
                 cpu_time: Duration::from_micros(1_234_567),
                 open_files: Some(8),
+                starved: Duration::from_micros(987),
             },
             calls: CallLog {
                 calls: BTreeMap::from([(Sysno::from_name("openat").unwrap(), statistics)]),
@@ -630,7 +637,12 @@ mod tests {
             Event::Report(Box::new(sample_report())),
             Event::NetworkReady,
             Event::Listening,
-            Event::JobEnded(JobEnd { ending: Some(Ending::Exited(0)), stdout: output.clone(), stderr: output }),
+            Event::JobEnded(JobEnd {
+                ending: Some(Ending::Exited(0)),
+                stdout: output.clone(),
+                stderr: output,
+                starved: Duration::from_micros(5),
+            }),
             Event::NotStarted { message: "no such file".into() },
             Event::Trouble { message: "50 % = half\n".into() },
         ];

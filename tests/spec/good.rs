@@ -57,6 +57,7 @@ fn every_key_arrives() {
     assert_eq!(client.image, ImageSource::Folder { name: "wrk".to_owned(), directory });
     assert_eq!(client.command.last().unwrap(), "http://127.0.0.1:80/");
     assert_eq!(client.environment["LANG"], "C");
+    assert_eq!(workload.throughput.unwrap().as_str(), "Requests/sec: +([0-9.]+)");
     let success = workload.success;
     assert_eq!(texts(&success.stdout_matches), ["Requests/sec: +[1-9]"]);
     assert_eq!(texts(&success.stderr_matches), ["one", "two"]);

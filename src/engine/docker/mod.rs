@@ -16,10 +16,14 @@
 //! | new privileges | none | none |
 //! | limits | memory and pids of the spec | pids |
 
+mod berths;
+mod containers;
 mod conversation;
 mod images;
 mod resources;
 mod session;
+mod shim_volume;
+mod trial;
 
 pub use resources::Cleaned;
 pub use session::DockerSession;

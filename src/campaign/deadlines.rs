@@ -1,0 +1,73 @@
+//! How long trials may take, as the baseline teaches. Pure.
+//!
+//! A first look is given little time: what hangs is found out soon, and what is merely slow gets much more in the run that
+//! repeats it. A failure at the first deadline alone is no evidence ([`crate::trial::is_doubtful`]).
+
+use std::time::Duration;
+
+use crate::spec::Workload;
+use crate::store::TrialRecord;
+use crate::trial::{Care, Deadline, Purpose, TrialRequest};
+
+/// Deadline of runs without intervention, from which other deadlines are derived.
+const FIRST: Duration = Duration::from_secs(120);
+
+/// How a deadline follows from the slowest baseline run.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    factor: u32,
+    /// A machine that pauses for a moment is no reason for a verdict.
+    shortest: Duration,
+}
+
+const READY_AT_FIRST: Rule = Rule { factor: 5, shortest: Duration::from_secs(1) };
+const WORK_AT_FIRST: Rule = Rule { factor: 3, shortest: Duration::from_millis(1500) };
+/// A server may listen so much later …
+const READY: Rule = Rule { factor: 30, shortest: Duration::from_secs(4) };
+/// … and a pass at a tenth of the speed is still seen as one.
+const WORK: Rule = Rule { factor: 10, shortest: Duration::from_secs(4) };
+
+impl Rule {
+    fn of(self, baseline: Duration) -> Duration {
+        self.shortest.max(baseline * self.factor)
+    }
+}
+
+/// What the baseline taught.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    /// What the spec says instead.
+    fixed: Option<Duration>,
+    slowest_ready: Duration,
+    slowest_work: Duration,
+}
+
+impl Deadlines {
+    pub(super) fn new(workload: &Workload) -> Self {
+        Self { fixed: workload.timeout, ..Self::default() }
+    }
+
+    pub(super) fn learn(&mut self, record: &TrialRecord) {
+        if record.purpose == Purpose::Baseline {
+            let ready = record.durations.ready_ms.unwrap_or(0);
+            self.slowest_ready = self.slowest_ready.max(Duration::from_millis(ready));
+            let work = Duration::from_millis(record.durations.workload_ms.saturating_sub(ready));
+            self.slowest_work = self.slowest_work.max(work);
+        }
+    }
+
+    pub(super) fn of(&self, request: &TrialRequest) -> Deadline {
+        let at_first = request.care == Care::Usual;
+        if let Some(fixed) = self.fixed {
+            // A run that repeats one which was late gets twice the time: what fails then is not just slow.
+            let fixed = if at_first || request.intervention.is_empty() { fixed } else { fixed * 2 };
+            return Deadline { ready: fixed, work: fixed, total: fixed };
+        }
+        if request.intervention.is_empty() {
+            return Deadline { ready: FIRST, work: FIRST, total: FIRST };
+        }
+        let (ready, work) = if at_first { (READY_AT_FIRST, WORK_AT_FIRST) } else { (READY, WORK) };
+        let (ready, work) = (ready.of(self.slowest_ready), work.of(self.slowest_work));
+        Deadline { ready, work, total: ready + work }
+    }
+}

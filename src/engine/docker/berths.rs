@@ -1,0 +1,205 @@
+//! Places where a trial can begin at once, made ahead of need.
+//!
+//! A [`Berth`] is a sidecar that has just moved into a network namespace which never existed before, and a fresh container of
+//! the app in that namespace whose shim waits for its command. Making one takes the engine a tenth of a second or more, most of
+//! it processor time of its own; so while trials run, the next berths are made. Each is used once: afterwards its container is
+//! removed, and its sidecar makes a network namespace for the next.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::containers::{Container, Containers, lock};
+use super::conversation::{Broken, Conversation};
+use crate::trial::Trouble;
+use crate::trial::wire::{Command, Event};
+
+/// Longest wait for a berth to be there.
+const SETUP_LIMIT: Duration = Duration::from_secs(90);
+/// Berths that are made ahead, beside one for each trial that waits.
+const AHEAD: usize = 2;
+/// Berths that are made at the same time: an engine asked for more does not make them sooner.
+const AT_ONCE: usize = 4;
+
+/// A sidecar container with the conversation with its init. Removed when it goes out of scope.
+#[derive(Debug)]
+pub(super) struct Slot {
+    container: Container,
+    pub(super) conversation: Conversation,
+}
+
+impl Slot {
+    pub(super) async fn say(&mut self, command: &Command) -> Result<(), Trouble> {
+        self.conversation.send(command).await.map_err(|broken| sidecar_trouble(&broken))
+    }
+
+    /// The next event of the sidecar; its troubles are errors.
+    pub(super) async fn hear(&mut self) -> Result<Event, Trouble> {
+        match self.conversation.next().await.map_err(|broken| sidecar_trouble(&broken))? {
+            Event::Trouble { message } | Event::NotStarted { message } => Err(Trouble::Sidecar(message)),
+            event => Ok(event),
+        }
+    }
+}
+
+fn sidecar_trouble(broken: &Broken) -> Trouble {
+    Trouble::Sidecar(broken.to_string())
+}
+
+/// Where one trial can begin.
+#[derive(Debug)]
+pub(super) struct Berth {
+    pub(super) slot: Slot,
+    /// The app's container.
+    pub(super) container: Container,
+    /// The conversation with its shim, which waits for the command to launch the app.
+    pub(super) app: Conversation,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Trials that wait for a berth.
+    waiting: usize,
+    /// Berths that are ready, being made, or whose making failed, which has not been told yet.
+    made: usize,
+    /// Trials that will follow at most, as far as anybody said.
+    expected: Option<usize>,
+}
+
+/// Makes berths.
+#[derive(Debug)]
+pub(super) struct Berths {
+    containers: Arc<Containers>,
+    /// Slots without a trial.
+    idle: Mutex<Vec<Slot>>,
+    counts: Mutex<Counts>,
+    permits: Semaphore,
+    sender: mpsc::UnboundedSender<Result<Berth, Trouble>>,
+    ready: tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<Berth, Trouble>>>,
+    makers: Mutex<JoinSet<()>>,
+    closed: AtomicBool,
+}
+
+impl Berths {
+    pub(super) fn new(containers: Arc<Containers>) -> Self {
+        let (sender, ready) = mpsc::unbounded_channel();
+        Self {
+            containers,
+            idle: Mutex::default(),
+            counts: Mutex::default(),
+            permits: Semaphore::new(AT_ONCE),
+            sender,
+            ready: tokio::sync::Mutex::new(ready),
+            makers: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Says how many trials will follow at most, so that no berth is made for none.
+    pub(super) fn expect(&self, trials: usize) {
+        lock(&self.counts).expected = Some(trials);
+    }
+
+    /// The next berth. Others are made meanwhile and afterwards.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Berth, Trouble> {
+        let waiting = Waiting::begin(self);
+        self.fill();
+        let berth = self.ready.lock().await.recv().await;
+        lock(&self.counts).made -= 1;
+        drop(waiting);
+        self.fill();
+        berth.unwrap_or(Err(Trouble::Interrupted))
+    }
+
+    /// Takes back a slot whose sidecar has answered everything it was asked.
+    pub(super) fn give_back(&self, slot: Slot) {
+        if !self.closed.load(Ordering::SeqCst) {
+            lock(&self.idle).push(slot);
+        }
+    }
+
+    /// Has as many berths made as are wanted.
+    fn fill(self: &Arc<Self>) {
+        if self.closed.load(Ordering::SeqCst) {
+            return;
+        }
+        let mut counts = lock(&self.counts);
+        let ahead = counts.expected.map_or(AHEAD, |expected| AHEAD.min(expected));
+        while counts.made < counts.waiting + ahead {
+            counts.made += 1;
+            let berths = Arc::clone(self);
+            lock(&self.makers).spawn(async move {
+                let made = match timeout(SETUP_LIMIT, berths.make()).await {
+                    Ok(made) => made,
+                    Err(_) => Err(Trouble::Engine(format!("no container was there within {SETUP_LIMIT:?}"))),
+                };
+                // Without a receiver the session is gone, and the berth with it.
+                drop(berths.sender.send(made));
+            });
+        }
+    }
+
+    async fn make(&self) -> Result<Berth, Trouble> {
+        let _permit = self.permits.acquire().await.map_err(|_| Trouble::Interrupted)?;
+        let idle = lock(&self.idle).pop();
+        let mut slot = match idle {
+            Some(slot) => slot,
+            None => self.new_slot().await?,
+        };
+        slot.say(&Command::Network).await?;
+        let body = self.containers.app_body(&slot.container.id);
+        let network = async {
+            loop {
+                if slot.hear().await? == Event::NetworkReady {
+                    return Ok(());
+                }
+            }
+        };
+        let (network, container) = tokio::join!(network, self.containers.create(body));
+        network?;
+        let container = container?;
+        let mut app = self.containers.start(&container.id).await?;
+        match app.next().await {
+            Ok(Event::Hello) => Ok(Berth { slot, container, app }),
+            Ok(other) => Err(Trouble::Shim(format!("instead of a greeting: {other:?}"))),
+            Err(broken) => Err(Trouble::Shim(format!("before the app was started: {broken}"))),
+        }
+    }
+
+    async fn new_slot(&self) -> Result<Slot, Trouble> {
+        let container = self.containers.create(self.containers.sidecar_body()).await?;
+        let conversation = self.containers.start(&container.id).await?;
+        Ok(Slot { container, conversation })
+    }
+
+    /// Gives everything up that no trial has. Nothing is made any more.
+    pub(super) async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let mut makers = std::mem::take(&mut *lock(&self.makers));
+        makers.shutdown().await;
+        lock(&self.idle).clear();
+        let mut ready = self.ready.lock().await;
+        ready.close();
+        while ready.try_recv().is_ok() {}
+    }
+}
+
+/// Counts a trial that waits for a berth, for as long as it does.
+struct Waiting<'a>(&'a Berths);
+
+impl<'a> Waiting<'a> {
+    fn begin(berths: &'a Berths) -> Self {
+        lock(&berths.counts).waiting += 1;
+        Self(berths)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.counts).waiting -= 1;
+    }
+}

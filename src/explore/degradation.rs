@@ -1,0 +1,165 @@
+//! Did a pass do worse than the baseline? Pure.
+//!
+//! Counts of files and memory hardly depend on what else the machine does: any run tells. Speed does, so the runs of a campaign
+//! only say which passes are *suspicious*, compared with each other; those are run again alone, and so is the baseline, before a
+//! word is said about them.
+
+use crate::trial::{Degradation, Measure, Measures};
+
+/// A pass at less than this share of the usual speed is suspicious, in hundredths.
+const SUSPICIOUS: u64 = 50;
+/// Alone, it has to be below this share of the slowest baseline run, in hundredths.
+const SLOWER: u64 = 70;
+/// Most passes that are run again alone in one campaign: the slowest ones.
+const MOST_SUSPECTS: usize = 4;
+/// Memory that a process may need more without a word, in KiB.
+const SOME_MEMORY: u64 = 1024;
+/// Processor time that a run may take more without a word, in microseconds.
+const SOME_TIME: u64 = 100_000;
+
+/// How fast a run was, in thousandths of some unit; 0 where it can't be told.
+fn speed(measures: &Measures) -> u64 {
+    measures.throughput.unwrap_or_else(|| 1_000_000_000 / micros(measures).max(1))
+}
+
+fn micros(measures: &Measures) -> u64 {
+    u64::try_from(measures.time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Processor time in microseconds; per thousandth of throughput, times a million, where that is known.
+fn cost(measures: &Measures) -> u64 {
+    let micros = u64::try_from(measures.cpu_time.as_micros()).unwrap_or(u64::MAX);
+    match measures.throughput {
+        Some(throughput) if throughput > 0 => micros.saturating_mul(1_000_000) / throughput,
+        _ => micros,
+    }
+}
+
+fn median(mut numbers: Vec<u64>) -> Option<u64> {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied()
+}
+
+/// Which of the passes are so slow that they have to be run again alone: their places in `passes`, slowest first.
+pub(super) fn suspects(passes: &[Measures]) -> Vec<usize> {
+    let Some(usual) = median(passes.iter().map(speed).collect()) else { return Vec::new() };
+    let mut slow: Vec<_> = (0..passes.len()).filter(|index| speed(&passes[*index]) * 100 < usual * SUSPICIOUS).collect();
+    slow.sort_by_key(|index| (speed(&passes[*index]), *index));
+    slow.truncate(MOST_SUSPECTS);
+    slow
+}
+
+/// In what a pass did worse than every one of `baselines`. `alone` are the baseline's and the pass's runs that were alone, if
+/// there were any: they alone tell of speed.
+pub(super) fn degradations(
+    baselines: &[Measures],
+    pass: &Measures,
+    alone: Option<(&[Measures], &[Measures])>,
+) -> Vec<Degradation> {
+    let mut found = Vec::new();
+    let mut worse = |measure, value: u64, of_baselines: Vec<u64>, factor: u64, slack: u64| {
+        let (Some(most), Some(usual)) = (of_baselines.iter().copied().max(), median(of_baselines)) else { return };
+        if usual > 0 && value * 100 > most * factor && value > most + slack {
+            found.push(Degradation { measure, percent: hundredths(value, usual) });
+        }
+    };
+    let files = baselines.iter().filter_map(|baseline| baseline.open_files).collect();
+    if let Some(open) = pass.open_files {
+        worse(Measure::OpenFiles, open, files, 150, 3);
+    }
+    worse(
+        Measure::PeakRss,
+        pass.peak_rss_kib,
+        baselines.iter().map(|baseline| baseline.peak_rss_kib).collect(),
+        150,
+        SOME_MEMORY,
+    );
+    // The slack is processor time, and costs per unit are not: where throughput is known, the factor alone decides.
+    let slack = if pass.throughput.is_some() { 0 } else { SOME_TIME };
+    worse(Measure::CpuTime, cost(pass), baselines.iter().map(cost).collect(), 200, slack);
+    if let Some((of_baseline, of_pass)) = alone {
+        found.extend(slower(of_baseline, of_pass));
+    }
+    found.sort_by_key(|degradation| degradation.measure);
+    found
+}
+
+fn slower(of_baseline: &[Measures], of_pass: &[Measures]) -> Option<Degradation> {
+    let slowest = of_baseline.iter().map(speed).min()?;
+    let usual = median(of_baseline.iter().map(speed).collect())?;
+    let fastest = of_pass.iter().map(speed).max()?;
+    if usual == 0 || fastest * 100 >= slowest * SLOWER {
+        return None;
+    }
+    let measured = of_pass.iter().all(|pass| pass.throughput.is_some());
+    Some(if measured {
+        Degradation { measure: Measure::Throughput, percent: hundredths(fastest, usual) }
+    } else {
+        Degradation { measure: Measure::Time, percent: hundredths(usual, fastest.max(1)) }
+    })
+}
+
+fn hundredths(value: u64, of: u64) -> u32 {
+    u32::try_from(value.saturating_mul(100) / of).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn run(throughput: u64, files: u64, rss: u64, cpu_ms: u64) -> Measures {
+        Measures {
+            throughput: Some(throughput),
+            time: Duration::from_secs(1),
+            peak_rss_kib: rss,
+            cpu_time: Duration::from_millis(cpu_ms),
+            open_files: Some(files),
+        }
+    }
+
+    fn timed(milliseconds: u64) -> Measures {
+        Measures { time: Duration::from_millis(milliseconds), ..Measures::default() }
+    }
+
+    fn words(found: &[Degradation]) -> Vec<String> {
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn files_memory_and_processor_time_are_told_by_any_run() {
+        let baselines = [run(1000, 8, 4000, 300), run(1100, 8, 4100, 310), run(900, 9, 4050, 290)];
+        assert_eq!(
+            words(&degradations(&baselines, &run(1000, 118, 9000, 900), None)),
+            ["CPU time ×3.0", "peak memory ×2.2", "open files ×14"]
+        );
+        assert!(degradations(&baselines, &run(800, 10, 4500, 330), None).is_empty());
+    }
+
+    #[test]
+    fn speed_is_told_by_runs_that_were_alone() {
+        let baselines = [run(1000, 8, 4000, 300)];
+        let (of_baseline, of_pass) = ([run(1000, 8, 4000, 300), run(950, 8, 4000, 300)], [run(340, 8, 4000, 110)]);
+        let pass = run(300, 8, 4000, 100);
+        assert!(degradations(&baselines, &pass, None).is_empty());
+        assert_eq!(words(&degradations(&baselines, &pass, Some((&of_baseline, &of_pass)))), ["throughput ×0.34"]);
+        let innocent = [run(900, 8, 4000, 300)];
+        assert!(degradations(&baselines, &pass, Some((&of_baseline, &innocent))).is_empty());
+    }
+
+    #[test]
+    fn without_throughput_the_time_counts() {
+        let (of_baseline, of_pass) = ([timed(100), timed(120)], [timed(330)]);
+        assert_eq!(words(&degradations(&[timed(100)], &timed(400), Some((&of_baseline, &of_pass)))), ["time ×3.3"]);
+    }
+
+    #[test]
+    fn the_slowest_passes_are_suspicious_and_only_so_many() {
+        let passes: Vec<_> = [1000, 990, 300, 1010, 980, 400, 1020, 1000].map(|throughput| run(throughput, 8, 1, 1)).to_vec();
+        assert_eq!(suspects(&passes), [2, 5]);
+        assert!(suspects(&[]).is_empty());
+        let many: Vec<_> = (0..40).map(|index| run(if index % 3 == 0 { 100 } else { 1000 }, 8, 1, 1)).collect();
+        assert_eq!(suspects(&many).len(), MOST_SUSPECTS);
+    }
+}

@@ -1,0 +1,80 @@
+//! What stored results teach a new campaign: which guesses are good, and what need not be found anew.
+
+use std::collections::BTreeMap;
+
+use super::{Finished, Identity, Store, StoreError, TrialRecord};
+use crate::explore::{Known, Likelihoods, Report, Strategy, TreatmentResult};
+use crate::syscalls::Sysno;
+use crate::trial::{Intervention, Outcome, Purpose, Treatment};
+
+/// An app's own earlier results teach as much as those of so many other apps.
+const OWN_WEIGHT: u32 = 20;
+
+/// Whether results of the identity can be verified by groups: they have to rest on trials of each call alone.
+pub(super) fn can_be_verified(identity: &Identity) -> bool {
+    identity.settings.strategy == Strategy::Exhaustive
+}
+
+/// What was found, in the form in which a new campaign verifies it.
+pub(super) fn known(finished: &Finished, trials: &[TrialRecord]) -> Known {
+    let settings = &finished.environment.identity.settings;
+    let mut singles = BTreeMap::<(Sysno, Treatment), Vec<Report>>::new();
+    let mut others = Vec::new();
+    for record in trials {
+        let mut treated = record.intervention.iter();
+        match (record.purpose, treated.next(), treated.next()) {
+            (Purpose::Single | Purpose::Quiet, Some(single), None) => singles.entry(single).or_default().push(record.report()),
+            (Purpose::Others, Some(_), _) if record.result == Outcome::Pass => others.push(record.intervention.clone()),
+            _ => {}
+        }
+    }
+    let results = singles.into_iter().filter_map(|((call, treatment), reports)| {
+        let result: TreatmentResult = Known::result(call, reports, settings)?;
+        Some(((call, treatment), result))
+    });
+    let summary = &finished.summary;
+    Known {
+        joint: summary.joint.configuration(),
+        others: distinct(others),
+        results: results.filter(|((call, _), _)| finished.verdicts.contains_key(call)).collect(),
+        culprits: summary.joint.culprits.clone(),
+        degraded: summary.degraded.iter().map(|found| (found.call, found.treatment, found.degradation)).collect(),
+    }
+}
+
+fn distinct(mut interventions: Vec<Intervention>) -> Vec<Intervention> {
+    interventions.sort();
+    interventions.dedup();
+    interventions
+}
+
+impl Store {
+    /// How every app with results fared without each call, for a campaign of `app`. Results that can't be read teach nothing: they
+    /// order guesses, and no verdict rests on them.
+    ///
+    /// # Errors
+    ///
+    /// If the folder of the results can't be listed.
+    pub fn likelihoods(&self, app: &str) -> Result<Likelihoods, StoreError> {
+        let mut likelihoods = Likelihoods::default();
+        for (other, workload) in self.list()? {
+            let Ok(Some(finished)) = self.read(&other, &workload).map(|stored| stored.finished) else { continue };
+            let weight = if other == app { OWN_WEIGHT } else { 1 };
+            let joint = finished.summary.joint.configuration();
+            for (&call, row) in &finished.verdicts {
+                let inferred = finished.summary.inferred.contains(&call);
+                for (treatment, works) in Treatment::ALL.into_iter().zip([row.stub, row.fake]) {
+                    if inferred {
+                        // Only what it takes part in was shown of it.
+                        if joint.get(call) == Some(treatment) {
+                            likelihoods.learn(call, treatment, true, weight);
+                        }
+                    } else if row.verdict.is_some() {
+                        likelihoods.learn(call, treatment, works, weight);
+                    }
+                }
+            }
+        }
+        Ok(likelihoods)
+    }
+}
