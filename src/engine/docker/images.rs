@@ -12,7 +12,6 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
 use super::super::{EngineError, Notice};
-use super::resources::SHARED;
 use super::{DockerEngine, refused};
 use crate::spec::ImageSource;
 
@@ -141,7 +140,7 @@ impl DockerEngine {
             rm: true,
             forcerm: true,
             buildargs: (!arguments.is_empty()).then(|| arguments.clone().into_iter().collect()),
-            labels: Some(self.labels(SHARED)),
+            labels: Some(self.image_labels()),
             ..BuildImageOptions::default()
         };
         let body = bollard::body_full(Bytes::from(context));
@@ -188,7 +187,7 @@ impl DockerEngine {
             t: Some(format!("{name}:1")),
             rm: true,
             forcerm: true,
-            labels: Some(self.labels(SHARED)),
+            labels: Some(self.image_labels()),
             ..BuildImageOptions::default()
         };
         let mut build = self.docker.build_image(options, None, Some(bollard::body_full(Bytes::from(archive))));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
 
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
@@ -11,12 +12,18 @@ use bollard::query_parameters::{
 use super::super::EngineError;
 use super::{DockerEngine, refused};
 
-/// Carried by every container, volume and image that Loupe makes; its value is the campaign.
+/// Carried by every container and volume that Loupe makes; its value is the campaign.
 pub(super) const CAMPAIGN_LABEL: &str = "io.loupe.campaign";
+/// Carried by every image that Loupe builds. Not the same label: containers inherit those of their image, and one that somebody
+/// makes from such an image is none of Loupe's.
+const IMAGE_LABEL: &str = "io.loupe.image";
 /// Names the process that made it.
 pub(super) const OWNER_LABEL: &str = "io.loupe.owner";
 /// The campaign of things that all campaigns share, such as the shim's volume.
 pub(super) const SHARED: &str = "shared";
+
+/// Longest wait for the removal of what a dead run left: the engine may be unable to remove it at all.
+const REAP_LIMIT: Duration = Duration::from_secs(20);
 
 /// A process on this machine, named so that no other process ever has the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,15 +88,22 @@ impl DockerEngine {
         HashMap::from([(CAMPAIGN_LABEL.to_owned(), campaign.to_owned()), (OWNER_LABEL.to_owned(), self.owner.to_string())])
     }
 
+    /// The labels of an image.
+    pub(super) fn image_labels(&self) -> HashMap<String, String> {
+        HashMap::from([(IMAGE_LABEL.to_owned(), self.owner.to_string())])
+    }
+
     async fn our_containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
-        let options = ListContainersOptions { all: true, filters: Some(by_label()), ..ListContainersOptions::default() };
+        let options =
+            ListContainersOptions { all: true, filters: Some(by_label(CAMPAIGN_LABEL)), ..ListContainersOptions::default() };
         self.docker.list_containers(Some(options)).await.map_err(refused("list containers"))
     }
 
-    /// Removes the containers of runs that are dead. Those of a run on another machine are left alone while they run.
+    /// Removes the containers of runs that are dead; how many. Those of a run on another machine are left alone while they run, and
+    /// one that can't be removed is left for the next time.
     ///
     /// # Errors
-    /// When the engine can't list or remove them.
+    /// When the engine can't list them.
     pub async fn reap(&self) -> Result<usize, EngineError> {
         let mut removed = 0;
         for container in self.our_containers().await? {
@@ -99,8 +113,15 @@ impl DockerEngine {
                 Some(alive) => !alive,
                 None => !running,
             };
-            if dead && self.remove_container(container.id.as_deref().unwrap_or_default()).await? {
-                removed += 1;
+            if !dead {
+                continue;
+            }
+            let id = container.id.as_deref().unwrap_or_default();
+            match tokio::time::timeout(REAP_LIMIT, self.remove_container(id)).await {
+                Ok(Ok(true)) => removed += 1,
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(container = id, %error, "cannot remove what a dead run left"),
+                Err(_) => tracing::warn!(container = id, "what a dead run left is not removed within {REAP_LIMIT:?}"),
             }
         }
         Ok(removed)
@@ -115,14 +136,14 @@ impl DockerEngine {
         for container in self.our_containers().await? {
             cleaned.containers += usize::from(self.remove_container(container.id.as_deref().unwrap_or_default()).await?);
         }
-        let options = ListVolumesOptions { filters: Some(by_label()) };
+        let options = ListVolumesOptions { filters: Some(by_label(CAMPAIGN_LABEL)) };
         let volumes = self.docker.list_volumes(Some(options)).await.map_err(refused("list volumes"))?;
         for volume in volumes.volumes.unwrap_or_default() {
             let removal = self.docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await;
             cleaned.volumes += usize::from(was_there(removal).map_err(refused(format!("remove the volume `{}`", volume.name)))?);
         }
         if images {
-            let options = ListImagesOptions { all: false, filters: Some(by_label()), ..ListImagesOptions::default() };
+            let options = ListImagesOptions { all: false, filters: Some(by_label(IMAGE_LABEL)), ..ListImagesOptions::default() };
             let found = self.docker.list_images(Some(options)).await.map_err(refused("list images"))?;
             for image in found {
                 let options = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
@@ -141,8 +162,8 @@ impl DockerEngine {
     }
 }
 
-fn by_label() -> HashMap<String, Vec<String>> {
-    HashMap::from([("label".to_owned(), vec![CAMPAIGN_LABEL.to_owned()])])
+fn by_label(label: &str) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![label.to_owned()])])
 }
 
 /// 404: gone already. 409: its removal is under way.
