@@ -23,9 +23,9 @@ struct Rule {
 const READY_AT_FIRST: Rule = Rule { factor: 5, shortest: Duration::from_secs(1) };
 const WORK_AT_FIRST: Rule = Rule { factor: 3, shortest: Duration::from_millis(1500) };
 /// A server may listen so much later …
-const READY: Rule = Rule { factor: 30, shortest: Duration::from_secs(4) };
-/// … and a pass at a tenth of the speed is still seen as one.
-const WORK: Rule = Rule { factor: 10, shortest: Duration::from_secs(4) };
+const READY: Rule = Rule { factor: 12, shortest: Duration::from_secs(3) };
+/// … and a pass at an eighth of the speed is still seen as one.
+const WORK: Rule = Rule { factor: 8, shortest: Duration::from_secs(4) };
 
 impl Rule {
     fn of(self, baseline: Duration) -> Duration {

@@ -1,8 +1,8 @@
 //! Did a pass do worse than the baseline? Pure.
 //!
-//! Counts of files and memory hardly depend on what else the machine does: any run tells. Speed does, so the runs of a campaign
-//! only say which passes are *suspicious*, compared with each other; those are run again alone, and so is the baseline, before a
-//! word is said about them.
+//! Open files, memory and, where it is much, processor time hardly depend on what else the machine does: any run tells. Speed
+//! does, so the runs of a campaign only say which passes are *suspicious*, compared with each other: the slow ones, and those that
+//! took much processor time. These are run again alone, and so is the baseline, before a word is said about their speed.
 
 use crate::trial::{Degradation, Measure, Measures};
 
@@ -10,8 +10,12 @@ use crate::trial::{Degradation, Measure, Measures};
 const SUSPICIOUS: u64 = 50;
 /// Alone, it has to be below this share of the slowest baseline run, in hundredths.
 const SLOWER: u64 = 70;
-/// Most passes that are run again alone in one campaign: the slowest ones.
-const MOST_SUSPECTS: usize = 4;
+/// Most passes that are run again alone in one campaign.
+const MOST_SUSPECTS: usize = 5;
+/// Processor time that is more than this is worse, in hundredths of the most that a baseline run took; beside other trials, and
+/// alone.
+const MUCH_TIME: u64 = 200;
+const MUCH_TIME_ALONE: u64 = 150;
 /// Memory that a process may need more without a word, in KiB.
 const SOME_MEMORY: u64 = 1024;
 /// Processor time that a run may take more without a word, in microseconds.
@@ -26,13 +30,8 @@ fn micros(measures: &Measures) -> u64 {
     u64::try_from(measures.time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Processor time in microseconds; per thousandth of throughput, times a million, where that is known.
-fn cost(measures: &Measures) -> u64 {
-    let micros = u64::try_from(measures.cpu_time.as_micros()).unwrap_or(u64::MAX);
-    match measures.throughput {
-        Some(throughput) if throughput > 0 => micros.saturating_mul(1_000_000) / throughput,
-        _ => micros,
-    }
+fn processor_time(measures: &Measures) -> u64 {
+    u64::try_from(measures.cpu_time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn median(mut numbers: Vec<u64>) -> Option<u64> {
@@ -40,13 +39,20 @@ fn median(mut numbers: Vec<u64>) -> Option<u64> {
     numbers.get(numbers.len() / 2).copied()
 }
 
-/// Which of the passes are so slow that they have to be run again alone: their places in `passes`, slowest first.
+/// Which of the passes have to be run again alone: their places in `passes`, those that took much processor time first and then the
+/// slow ones, the slowest first.
 pub(super) fn suspects(passes: &[Measures]) -> Vec<usize> {
-    let Some(usual) = median(passes.iter().map(speed).collect()) else { return Vec::new() };
-    let mut slow: Vec<_> = (0..passes.len()).filter(|index| speed(&passes[*index]) * 100 < usual * SUSPICIOUS).collect();
-    slow.sort_by_key(|index| (speed(&passes[*index]), *index));
-    slow.truncate(MOST_SUSPECTS);
-    slow
+    let usual_speed = median(passes.iter().map(speed).collect()).unwrap_or(0);
+    let usual_time = median(passes.iter().map(processor_time).collect()).unwrap_or(0);
+    let busy = |pass: &Measures| {
+        let time = processor_time(pass);
+        time * 100 > usual_time * MUCH_TIME && time > usual_time + SOME_TIME
+    };
+    let slow = |pass: &Measures| speed(pass) * 100 < usual_speed * SUSPICIOUS;
+    let mut suspects: Vec<_> = (0..passes.len()).filter(|index| busy(&passes[*index]) || slow(&passes[*index])).collect();
+    suspects.sort_by_key(|index| (!busy(&passes[*index]), speed(&passes[*index]), *index));
+    suspects.truncate(MOST_SUSPECTS);
+    suspects
 }
 
 /// In what a pass did worse than every one of `baselines`. `alone` are the baseline's and the pass's runs that were alone, if
@@ -56,27 +62,25 @@ pub(super) fn degradations(
     pass: &Measures,
     alone: Option<(&[Measures], &[Measures])>,
 ) -> Vec<Degradation> {
-    let mut found = Vec::new();
+    let mut found: Vec<Degradation> = Vec::new();
     let mut worse = |measure, value: u64, of_baselines: Vec<u64>, factor: u64, slack: u64| {
         let (Some(most), Some(usual)) = (of_baselines.iter().copied().max(), median(of_baselines)) else { return };
         if usual > 0 && value * 100 > most * factor && value > most + slack {
             found.push(Degradation { measure, percent: hundredths(value, usual) });
         }
     };
-    let files = baselines.iter().filter_map(|baseline| baseline.open_files).collect();
     if let Some(open) = pass.open_files {
+        let files = baselines.iter().filter_map(|baseline| baseline.open_files).collect();
         worse(Measure::OpenFiles, open, files, 150, 3);
     }
-    worse(
-        Measure::PeakRss,
-        pass.peak_rss_kib,
-        baselines.iter().map(|baseline| baseline.peak_rss_kib).collect(),
-        150,
-        SOME_MEMORY,
-    );
-    // The slack is processor time, and costs per unit are not: where throughput is known, the factor alone decides.
-    let slack = if pass.throughput.is_some() { 0 } else { SOME_TIME };
-    worse(Measure::CpuTime, cost(pass), baselines.iter().map(cost).collect(), 200, slack);
+    let memory = baselines.iter().map(|baseline| baseline.peak_rss_kib).collect();
+    worse(Measure::PeakRss, pass.peak_rss_kib, memory, 150, SOME_MEMORY);
+    // Alone is the better comparison, where it can be made.
+    let (compared, own, factor) = match alone.and_then(|(of_baseline, of_pass)| Some((of_baseline, of_pass.first()?))) {
+        Some((of_baseline, of_pass)) => (of_baseline, of_pass, MUCH_TIME_ALONE),
+        None => (baselines, pass, MUCH_TIME),
+    };
+    worse(Measure::CpuTime, processor_time(own), compared.iter().map(processor_time).collect(), factor, SOME_TIME);
     if let Some((of_baseline, of_pass)) = alone {
         found.extend(slower(of_baseline, of_pass));
     }
@@ -134,7 +138,7 @@ mod tests {
             words(&degradations(&baselines, &run(1000, 118, 9000, 900), None)),
             ["CPU time ×3.0", "peak memory ×2.2", "open files ×14"]
         );
-        assert!(degradations(&baselines, &run(800, 10, 4500, 330), None).is_empty());
+        assert!(degradations(&baselines, &run(800, 10, 4500, 500), None).is_empty());
     }
 
     #[test]
@@ -155,9 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_passes_are_suspicious_and_only_so_many() {
+    fn busy_and_slow_passes_are_suspicious_and_only_so_many() {
         let passes: Vec<_> = [1000, 990, 300, 1010, 980, 400, 1020, 1000].map(|throughput| run(throughput, 8, 1, 1)).to_vec();
         assert_eq!(suspects(&passes), [2, 5]);
+        let mut busy = passes.clone();
+        busy[7].cpu_time = Duration::from_secs(1);
+        assert_eq!(suspects(&busy), [7, 2, 5]);
         assert!(suspects(&[]).is_empty());
         let many: Vec<_> = (0..40).map(|index| run(if index % 3 == 0 { 100 } else { 1000 }, 8, 1, 1)).collect();
         assert_eq!(suspects(&many).len(), MOST_SUSPECTS);

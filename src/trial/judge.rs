@@ -29,31 +29,36 @@ pub fn judge(workload: &Workload, kind: Kind, port: Option<u16>, observation: &O
 
 /// Whether the failure that `outcome` tells of may be the hurry's or the host's doing: then it does not count by itself.
 ///
-/// A run that is given only a first look may be late because it is slow. And where a thread of app or client spent half of the
+/// A run that is given only a first look may be late because it is slow. And where a thread of app or client spent most of the
 /// time waiting for a processor, what depends on time (a deadline, what the client reached and printed) may go wrong without
-/// anybody's fault. A run that is alone is as quiet as it gets: its failures always count.
+/// anybody's fault. A long deadline is many times what the baseline takes, so there it has to have waited nearly all the time. A run
+/// that is alone is as quiet as it gets: its failures always count.
 #[must_use]
 pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Observation) -> bool {
     let Outcome::Fail(cause) = outcome else { return false };
-    let depends_on_time = match cause {
+    // The share of the time, in hundredths, from which waiting for a processor explains the failure.
+    let share = match cause {
         FailCause::Deadline { .. } | FailCause::NeverReady { .. } if request.care == Care::Usual => return true,
-        FailCause::Deadline { .. }
-        | FailCause::NeverReady { .. }
-        | FailCause::ClientExitCode { .. }
-        | FailCause::ClientDied { .. } => true,
-        FailCause::OutputMismatch { .. } | FailCause::OutputForbidden { .. } | FailCause::CheckFailed { .. } => {
-            observation.client.is_some()
+        FailCause::Deadline { .. } | FailCause::NeverReady { .. } => 80,
+        FailCause::ClientExitCode { .. } | FailCause::ClientDied { .. } => 50,
+        FailCause::OutputMismatch { .. } | FailCause::OutputForbidden { .. } | FailCause::CheckFailed { .. }
+            if observation.client.is_some() =>
+        {
+            50
         }
-        FailCause::NotStarted { .. }
+        FailCause::OutputMismatch { .. }
+        | FailCause::OutputForbidden { .. }
+        | FailCause::CheckFailed { .. }
+        | FailCause::NotStarted { .. }
         | FailCause::ExitCode { .. }
         | FailCause::Died { .. }
         | FailCause::ExitedEarly { .. }
         | FailCause::MissingFile { .. }
-        | FailCause::OutOfMemory { .. } => false,
+        | FailCause::OutOfMemory { .. } => return false,
     };
     let client_starved = observation.client.as_ref().map_or(Duration::ZERO, |client| client.starved);
     let starved = observation.app.starved.max(client_starved);
-    depends_on_time && request.care != Care::Alone && starved * 2 > observation.timings.workload
+    request.care != Care::Alone && starved * 100 > observation.timings.workload * share
 }
 
 /// What the run measured of the app's performance.
@@ -320,9 +325,11 @@ mod tests {
         assert!(!doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Usual, &mismatch, &observation));
         observation.app.starved = Duration::from_millis(501);
-        assert!(doubtful(Care::Patient, &late, &observation));
+        assert!(!doubtful(Care::Patient, &late, &observation), "what is left of the time would have been enough");
         assert!(doubtful(Care::Usual, &mismatch, &observation));
         assert!(!doubtful(Care::Usual, &crash, &observation), "no process crashes because it has to wait");
+        observation.app.starved = Duration::from_millis(801);
+        assert!(doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
         assert!(!doubtful(Care::Usual, &Outcome::Pass, &observation));
         assert!(!doubtful(Care::Usual, &mismatch, &good_run()), "what the app prints itself does not depend on time");

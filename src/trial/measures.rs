@@ -27,7 +27,7 @@ pub enum Measure {
     Throughput,
     /// Time that the workload took.
     Time,
-    /// Processor time of the app; per unit of throughput where that is known.
+    /// Processor time of the app.
     CpuTime,
     /// Highest resident set.
     PeakRss,
