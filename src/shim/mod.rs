@@ -13,6 +13,7 @@
 
 mod control;
 mod launch;
+mod listening;
 mod notify;
 mod output;
 mod processes;

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
@@ -20,18 +20,13 @@ use super::control::{self, Control, Signals, wait_for};
 use super::output::Capture;
 use super::processes::{self, ending};
 use super::sys::{self, Spawned};
-use super::{Context, ShimError, TEMPORARY_DIRECTORIES, TRIAL_DIRECTORY, launch, user};
+use super::{Context, ShimError, TEMPORARY_DIRECTORIES, TRIAL_DIRECTORY, launch, listening, user};
 use crate::trial::Ending;
 use crate::trial::wire::{Command, Decoder, Event, Job, JobEnd};
 
 /// Capabilities that the sidecar needs and a job must not have (`linux/capability.h`).
 const CAP_NET_ADMIN: libc::c_ulong = 12;
 const CAP_SYS_ADMIN: libc::c_ulong = 21;
-
-/// How often the port is looked at, at first and after [`PATIENCE`].
-const POLL_FAST: Duration = Duration::from_millis(1);
-const POLL_SLOW: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Settings of a network namespace that container engines change for their containers: ports below 1024 and `ping` are
 /// open to every user. A new namespace gets the same, or apps that are not root would behave differently here.
@@ -213,7 +208,7 @@ fn job_init(job: &Job, status: &mut File) -> Result<(), ShimError> {
     let mut say = |event: &Event| status.write_all(&event.frame().encode()).map_err(|_| ShimError::HostGone);
     prepare_file_systems(job)?;
     if let Some(port) = job.port {
-        wait_for_port(port).context("cannot read the state of the network")?;
+        listening::wait_for(port).context("cannot read the state of the network")?;
         say(&Event::Listening)?;
     }
     if job.command.is_empty() {
@@ -271,47 +266,4 @@ fn prepare_file_systems(job: &Job) -> Result<(), ShimError> {
         write().context(&format!("cannot write {}", path.display()))?;
     }
     Ok(())
-}
-
-/// Waits until a socket of this network namespace listens on the port. Connects to nothing.
-fn wait_for_port(port: u16) -> io::Result<()> {
-    let begin = Instant::now();
-    loop {
-        for path in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
-            match fs::read_to_string(path) {
-                Ok(table) if listens(&table, port) => return Ok(()),
-                Ok(_) => {}
-                // A kernel without IPv6 has no such table.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        std::thread::sleep(if begin.elapsed() < PATIENCE { POLL_FAST } else { POLL_SLOW });
-    }
-}
-
-/// Whether `/proc/net/tcp` or `tcp6` (proc(5)) has the port in state `TCP_LISTEN`, which is 10.
-fn listens(table: &str, port: u16) -> bool {
-    table.lines().skip(1).any(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (Some(local), Some(_remote), Some(state)) = (fields.next(), fields.next(), fields.next()) else { return false };
-        let local_port = local.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
-        state == "0A" && local_port == Some(port)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_listening_socket_on_the_port_counts() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
-                     0: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n\
-                     1: 0100007F:0050 0100007F:D431 01 00000000:00000000\n";
-        assert!(listens(table, 8080));
-        assert!(!listens(table, 80));
-        let table = "header\n 0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A\n";
-        assert!(listens(table, 80));
-    }
 }
