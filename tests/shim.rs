@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use loupe::engine::SHIM;
 use loupe::trial::wire::{AppReport, Command, Decoder, Event, Job, Launch};
@@ -92,12 +93,17 @@ impl Shim {
     }
 
     fn launch(command: &[&str], intervention: &str, watch: Watch) -> Self {
+        Self::launch_limited(command, intervention, watch, None)
+    }
+
+    fn launch_limited(command: &[&str], intervention: &str, watch: Watch, processor_limit: Option<Duration>) -> Self {
         let mut shim = Self::start("supervise", &[]);
         shim.say(&Command::Launch(Launch {
             command: command.iter().map(|argument| (*argument).to_owned()).collect(),
             intervention: intervention.parse().unwrap(),
             watch,
             output_limit: 64 * 1024,
+            processor_limit,
         }));
         assert_eq!(shim.hear(), Some(Event::Hello));
         shim
@@ -212,13 +218,49 @@ fn finishing_kills_what_lives_and_does_not_call_it_a_death() {
     }
     let mut shim = Shim::launch(&["sh", "-c", "trap '' TERM; sleep 1000 & echo up; wait"], "none", Watch::Treated);
     assert_eq!(shim.hear(), Some(Event::Installed));
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     shim.say(&Command::Finish);
     let report = shim.report();
     assert_eq!(report.end.main, None);
     assert_eq!(report.end.deaths, []);
     assert_eq!(report.end.stdout.text(), "up\n");
     assert!(report.end.open_files.is_some_and(|count| count >= 3), "{:?}", report.end.open_files);
+}
+
+#[test]
+fn an_app_that_spins_is_told_of_once_also_where_a_child_does_it() {
+    if !can_isolate() {
+        return;
+    }
+    for script in ["while :; do :; done", "sh -c 'while :; do :; done' & wait"] {
+        let limit = Some(Duration::from_millis(200));
+        let mut shim = Shim::launch_limited(&["sh", "-c", script], "none", Watch::Treated, limit);
+        assert_eq!(shim.hear(), Some(Event::Installed));
+        assert_eq!(shim.hear(), Some(Event::Exhausted), "{script}");
+        std::thread::sleep(Duration::from_millis(300));
+        shim.say(&Command::Finish);
+        let report = shim.report();
+        assert!(report.end.cpu_time >= Duration::from_millis(200), "{:?}", report.end.cpu_time);
+    }
+    let limit = Some(Duration::from_secs(5));
+    let mut idle = Shim::launch_limited(&["sleep", "0.3"], "none", Watch::Treated, limit);
+    assert_eq!(idle.hear(), Some(Event::Installed));
+    assert!(matches!(idle.hear(), Some(Event::Report(_))), "what sleeps takes no processor time");
+}
+
+#[test]
+fn threads_that_wait_for_a_processor_are_starved() {
+    if !can_isolate() {
+        return;
+    }
+    // Bound to one processor, two of them share it, and each waits half of the time.
+    let script = "(while :; do :; done) & while :; do :; done";
+    let mut shim = Shim::launch(&["taskset", "1", "sh", "-c", script], "none", Watch::Treated);
+    assert_eq!(shim.hear(), Some(Event::Installed));
+    std::thread::sleep(Duration::from_millis(600));
+    shim.say(&Command::Finish);
+    let starved = shim.report().end.starved;
+    assert!(starved >= Duration::from_millis(150), "{starved:?}");
 }
 
 #[test]

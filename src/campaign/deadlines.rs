@@ -22,10 +22,15 @@ struct Rule {
 
 const READY_AT_FIRST: Rule = Rule { factor: 5, shortest: Duration::from_secs(1) };
 const WORK_AT_FIRST: Rule = Rule { factor: 3, shortest: Duration::from_millis(1500) };
+/// Processor time beyond the baseline's, as a multiple of it, of the time that the workload takes, and at least: at first …
+const PROCESSOR_AT_FIRST: (u32, f64, Duration) = (2, 1.0, Duration::from_millis(500));
+/// … and in a run that repeats one that failed. What waits for something by looking again and again takes as much processor time as
+/// the workload takes time.
+const PROCESSOR: (u32, f64, Duration) = (7, 2.5, Duration::from_millis(1500));
 /// A server may listen so much later …
 const READY: Rule = Rule { factor: 12, shortest: Duration::from_secs(3) };
-/// … and a pass at an eighth of the speed is still seen as one.
-const WORK: Rule = Rule { factor: 8, shortest: Duration::from_secs(4) };
+/// … and a pass at a sixth of the speed is still seen as one.
+const WORK: Rule = Rule { factor: 6, shortest: Duration::from_secs(4) };
 
 impl Rule {
     fn of(self, baseline: Duration) -> Duration {
@@ -40,6 +45,9 @@ pub(super) struct Deadlines {
     fixed: Option<Duration>,
     slowest_ready: Duration,
     slowest_work: Duration,
+    /// The fastest, and the most processor time; zero before the first.
+    fastest_work: Duration,
+    most_processor: Duration,
 }
 
 impl Deadlines {
@@ -53,6 +61,8 @@ impl Deadlines {
             self.slowest_ready = self.slowest_ready.max(Duration::from_millis(ready));
             let work = Duration::from_millis(record.durations.workload_ms.saturating_sub(ready));
             self.slowest_work = self.slowest_work.max(work);
+            self.fastest_work = if self.fastest_work.is_zero() { work } else { self.fastest_work.min(work) };
+            self.most_processor = self.most_processor.max(Duration::from_millis(record.app.cpu_ms));
         }
     }
 
@@ -61,13 +71,15 @@ impl Deadlines {
         if let Some(fixed) = self.fixed {
             // A run that repeats one which was late gets twice the time: what fails then is not just slow.
             let fixed = if at_first || request.intervention.is_empty() { fixed } else { fixed * 2 };
-            return Deadline { ready: fixed, work: fixed, total: fixed };
+            return Deadline { ready: fixed, work: fixed, total: fixed, processor: None };
         }
         if request.intervention.is_empty() {
-            return Deadline { ready: FIRST, work: FIRST, total: FIRST };
+            return Deadline { ready: FIRST, work: FIRST, total: FIRST, processor: None };
         }
         let (ready, work) = if at_first { (READY_AT_FIRST, WORK_AT_FIRST) } else { (READY, WORK) };
         let (ready, work) = (ready.of(self.slowest_ready), work.of(self.slowest_work));
-        Deadline { ready, work, total: ready + work }
+        let (factor, of_work, least) = if at_first { PROCESSOR_AT_FIRST } else { PROCESSOR };
+        let beyond = (self.most_processor * factor).max(self.fastest_work.mul_f64(of_work)).max(least);
+        Deadline { ready, work, total: ready + work, processor: Some(self.most_processor + beyond) }
     }
 }

@@ -11,7 +11,7 @@ const SUSPICIOUS: u64 = 50;
 /// Alone, it has to be below this share of the slowest baseline run, in hundredths.
 const SLOWER: u64 = 70;
 /// Most passes that are run again alone in one campaign.
-const MOST_SUSPECTS: usize = 5;
+const MOST_SUSPECTS: usize = 3;
 /// Processor time that is more than this is worse, in hundredths of the most that a baseline run took; beside other trials, and
 /// alone.
 const MUCH_TIME: u64 = 200;

@@ -46,6 +46,8 @@ struct Stat {
     zombie: bool,
     parent: i32,
     start: u64,
+    /// User and system time, that of collected children included.
+    ticks: u64,
     /// Wait status; 0 if the process lives, ended well, or we may not know.
     exit_code: i32,
 }
@@ -67,6 +69,7 @@ impl Stat {
             zombie: matches!(field(3)?, "Z" | "X"),
             parent: field(4)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
+            ticks: (14..=17).filter_map(|number| field(number)?.parse::<u64>().ok()).sum(),
             exit_code: field(52).and_then(|code| code.parse().ok()).unwrap_or(0),
         })
     }
@@ -202,6 +205,14 @@ pub(super) fn starved(pids: &[i32]) -> Duration {
     };
     let threads = pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten().flatten();
     Duration::from_nanos(threads.filter_map(|thread| of_thread(&thread.path())).max().unwrap_or(0))
+}
+
+/// Processor time of the processes and of those of their children that they have collected: the 14th to 17th field of
+/// `/proc/[pid]/stat` (proc(5)).
+pub(super) fn processor_time(pids: &[i32]) -> Duration {
+    let ticks = pids.iter().filter_map(|pid| Stat::read(*pid)).map(|stat| stat.ticks).sum::<u64>();
+    // USER_HZ, which is 100 on every architecture that Loupe knows (`asm-generic/param.h`).
+    Duration::from_millis(ticks * 10)
 }
 
 /// Highest resident set of any of the processes in KiB (`VmHWM` of `/proc/[pid]/status`).

@@ -25,7 +25,7 @@ use crate::trial::{AppEnd, Ending, Output};
 const CAP_SYS_PTRACE: libc::c_ulong = 19;
 
 /// How often `/proc` is looked through while the app runs.
-const SCAN_INTERVAL: Duration = Duration::from_millis(25);
+const SCAN_INTERVAL: Duration = Duration::from_millis(50);
 /// A look through `/proc` may take one part in this many of the time.
 const SCAN_SHARE: u32 = 20;
 /// How long to wait for killed processes; what is left dies with this init.
@@ -63,7 +63,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
         return Err(ShimError::new("expected the command to launch an app"));
     };
     let Some(app) = start(control, &request)? else { return Ok(()) };
-    let mut supervisor = Supervisor { app, main: None, announced: false };
+    let mut supervisor = Supervisor { app, main: None, announced: false, processor_limit: request.processor_limit };
     supervisor.watch(control, &signals)?;
     let report = supervisor.finish()?;
     control.send(&Event::Report(Box::new(report)))
@@ -127,6 +127,8 @@ struct Supervisor {
     main: Option<Ending>,
     /// Whether the host knows that.
     announced: bool,
+    /// Processor time of which the host is to be told.
+    processor_limit: Option<Duration>,
 }
 
 impl Supervisor {
@@ -168,12 +170,25 @@ impl Supervisor {
             if Instant::now() >= next_scan {
                 let begin = Instant::now();
                 self.app.shared.processes().scan().context("cannot read /proc")?;
+                self.watch_processor_time(control)?;
                 next_scan = Instant::now() + SCAN_INTERVAL.max(begin.elapsed() * SCAN_SHARE);
             }
             if let Some(error) = self.app.shared.take_failure() {
                 return Err(error).context("cannot answer the app's system calls");
             }
         }
+    }
+
+    /// Tells the host, once, when the app has taken as much processor time as it may.
+    fn watch_processor_time(&mut self, control: &mut Control) -> Result<(), ShimError> {
+        let Some(limit) = self.processor_limit else { return Ok(()) };
+        let living = self.app.shared.processes().living();
+        let (_, of_collected) = sys::usage_of_children();
+        if processes::processor_time(&living) + of_collected > limit {
+            self.processor_limit = None;
+            control.send(&Event::Exhausted)?;
+        }
+        Ok(())
     }
 
     /// Reaps and forwards; `true` when no process of the app is left.

@@ -384,6 +384,7 @@ fn everything_in_a_record_survives_the_disk() {
     let observation = Observation {
         not_started: None,
         deadline: Some(Duration::from_secs(10)),
+        exhausted: None,
         ready: false,
         app: AppEnd {
             main: Some(Ending::Signaled("SIGSEGV".to_owned())),

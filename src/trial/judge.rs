@@ -38,7 +38,11 @@ pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Obse
     let Outcome::Fail(cause) = outcome else { return false };
     // The share of the time, in hundredths, from which waiting for a processor explains the failure.
     let share = match cause {
-        FailCause::Deadline { .. } | FailCause::NeverReady { .. } if request.care == Care::Usual => return true,
+        FailCause::Deadline { .. } | FailCause::NeverReady { .. } | FailCause::ProcessorTime { .. }
+            if request.care == Care::Usual =>
+        {
+            return true;
+        }
         FailCause::Deadline { .. } | FailCause::NeverReady { .. } => 80,
         FailCause::ClientExitCode { .. } | FailCause::ClientDied { .. } => 50,
         FailCause::OutputMismatch { .. } | FailCause::OutputForbidden { .. } | FailCause::CheckFailed { .. }
@@ -49,6 +53,7 @@ pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Obse
         FailCause::OutputMismatch { .. }
         | FailCause::OutputForbidden { .. }
         | FailCause::CheckFailed { .. }
+        | FailCause::ProcessorTime { .. }
         | FailCause::NotStarted { .. }
         | FailCause::ExitCode { .. }
         | FailCause::Died { .. }
@@ -136,7 +141,11 @@ fn wrong_exit(observation: &Observation, expected: i32) -> Option<FailCause> {
 }
 
 fn late(port: Option<u16>, observation: &Observation) -> Option<FailCause> {
-    let deadline_ms = u64::try_from(observation.deadline?.as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    if let Some(limit) = observation.exhausted {
+        return Some(FailCause::ProcessorTime { limit_ms: milliseconds(limit) });
+    }
+    let deadline_ms = milliseconds(observation.deadline?);
     Some(match port {
         Some(port) if !observation.ready => FailCause::NeverReady { port, deadline_ms },
         Some(_) | None => FailCause::Deadline { deadline_ms },

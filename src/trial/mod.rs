@@ -270,6 +270,8 @@ pub struct Deadline {
     pub work: Duration,
     /// Everything has to be done within this time of the app's first instruction.
     pub total: Duration,
+    /// The app may take this much processor time. What spins is found out sooner by it, and no load of the machine counts.
+    pub processor: Option<Duration>,
 }
 
 /// Identifies a trial within one run of a campaign. Not stable across runs: see [`TrialRequest::key`].

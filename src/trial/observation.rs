@@ -135,6 +135,8 @@ pub struct Observation {
     pub not_started: Option<String>,
     /// Whether the trial was ended at its deadline, and which that was.
     pub deadline: Option<Duration>,
+    /// Whether the trial was ended because the app took too much processor time, and how much it might.
+    pub exhausted: Option<Duration>,
     /// Whether the port was seen listening; always `true` for workloads that wait for none.
     pub ready: bool,
     /// What became of the app.

@@ -44,6 +44,11 @@ pub enum FailCause {
         /// The deadline in milliseconds.
         deadline_ms: u64,
     },
+    /// The app took many times the processor time of the baseline, and was not done.
+    ProcessorTime {
+        /// What it might take, in milliseconds.
+        limit_ms: u64,
+    },
     /// The client ended with another exit code than the spec asks for.
     ClientExitCode {
         /// What it ended with.
@@ -100,6 +105,7 @@ impl fmt::Display for FailCause {
                 write!(formatter, "port {port} not listening after {}", Seconds(*deadline_ms))
             }
             Self::Deadline { deadline_ms } => write!(formatter, "not done after {}", Seconds(*deadline_ms)),
+            Self::ProcessorTime { limit_ms } => write!(formatter, "not done after {} of processor time", Seconds(*limit_ms)),
             Self::ClientExitCode { code, expected } => write!(formatter, "client: exit code {code}, expected {expected}"),
             Self::ClientDied { signal } => write!(formatter, "client died of {signal}"),
             Self::OutputMismatch { stream, pattern } => write!(formatter, "{stream} does not match `{pattern}`"),

@@ -217,6 +217,8 @@ pub struct Launch {
     pub watch: Watch,
     /// Bytes kept of each output stream.
     pub output_limit: usize,
+    /// Processor time of the app after which the supervisor says [`Event::Exhausted`], once.
+    pub processor_limit: Option<Duration>,
 }
 
 /// A helper process (client or check script) for the sidecar to run, each in namespaces and temporary file systems of
@@ -266,11 +268,16 @@ impl Command {
     #[must_use]
     pub fn frame(&self) -> Frame {
         match self {
-            Self::Launch(launch) => Frame::new("launch")
-                .field("intervention", &launch.intervention)
-                .field("watch", &launch.watch.name())
-                .field("output-limit", &launch.output_limit)
-                .children(arguments(&launch.command)),
+            Self::Launch(launch) => {
+                let mut frame = Frame::new("launch")
+                    .field("intervention", &launch.intervention)
+                    .field("watch", &launch.watch.name())
+                    .field("output-limit", &launch.output_limit);
+                if let Some(limit) = launch.processor_limit {
+                    frame = frame.field("processor-microseconds", &limit.as_micros());
+                }
+                frame.children(arguments(&launch.command))
+            }
             Self::Finish => Frame::new("finish"),
             Self::Network => Frame::new("network"),
             Self::Run(job) => {
@@ -298,6 +305,7 @@ impl Command {
                 intervention: frame.parse("intervention")?,
                 watch: watch(frame)?,
                 output_limit: frame.parse("output-limit")?,
+                processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
             }),
             "finish" => Self::Finish,
             "network" => Self::Network,
@@ -376,6 +384,8 @@ pub enum Event {
         /// Whether descendants live on.
         daemonised: bool,
     },
+    /// The app has taken as much processor time as it may.
+    Exhausted,
     /// The app is over; the last word of a supervisor.
     Report(Box<AppReport>),
     /// The new network namespace is there.
@@ -406,6 +416,7 @@ impl Event {
             Self::MainEnded { ending, daemonised } => {
                 with_ending(Frame::new("main-ended"), Some(ending)).field("daemonised", &daemonised)
             }
+            Self::Exhausted => Frame::new("exhausted"),
             Self::Report(report) => report_frame(report),
             Self::NetworkReady => Frame::new("network-ready"),
             Self::Listening => Frame::new("listening"),
@@ -430,6 +441,7 @@ impl Event {
                 ending: ending(frame)?.ok_or_else(|| WireError::new("`main-ended` without an ending"))?,
                 daemonised: frame.parse("daemonised")?,
             },
+            "exhausted" => Self::Exhausted,
             "report" => Self::Report(Box::new(report(frame)?)),
             "network-ready" => Self::NetworkReady,
             "listening" => Self::Listening,
@@ -617,6 +629,7 @@ mod tests {
             intervention: Intervention::single("clone3".parse().unwrap(), Treatment::Fake),
             watch: Watch::Everything,
             output_limit: 1000,
+            processor_limit: Some(Duration::from_micros(7)),
         };
         let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };
         let job = Job { command: vec!["wrk".into()], port: Some(80), user: "a:b".into(), output_limit: 5, files: vec![file] };
@@ -634,6 +647,7 @@ mod tests {
             Event::Hello,
             Event::Installed,
             Event::MainEnded { ending: Ending::Exited(-1), daemonised: true },
+            Event::Exhausted,
             Event::Report(Box::new(sample_report())),
             Event::NetworkReady,
             Event::Listening,

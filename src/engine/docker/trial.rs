@@ -47,7 +47,7 @@ impl Setting<'_> {
         begin: Instant,
     ) -> Result<Ended, Trouble> {
         let Berth { mut slot, container, mut app } = berth;
-        let launched = timeout(SHIM_LIMIT, self.launch(&mut slot, &mut app, request)).await;
+        let launched = timeout(SHIM_LIMIT, self.launch(&mut slot, &mut app, request, deadline)).await;
         let launched = launched.map_err(|_| Trouble::Shim(format!("the app did not start within {SHIM_LIMIT:?}")))??;
         let Launched::Running = launched else {
             return self.not_started(slot, launched, request).await;
@@ -68,6 +68,7 @@ impl Setting<'_> {
         };
         let mut observation = Observation {
             deadline: course.late,
+            exhausted: course.exhausted.then_some(deadline.processor).flatten(),
             ready: self.subject.port.is_none() || course.ready.is_some(),
             timings: Timings {
                 setup: course.started - begin,
@@ -110,7 +111,13 @@ impl Setting<'_> {
     }
 
     /// Has the client wait for the port, and the app begin.
-    async fn launch(self, slot: &mut Slot, app: &mut Conversation, request: &TrialRequest) -> Result<Launched, Trouble> {
+    async fn launch(
+        self,
+        slot: &mut Slot,
+        app: &mut Conversation,
+        request: &TrialRequest,
+        deadline: Deadline,
+    ) -> Result<Launched, Trouble> {
         if self.subject.kind == Kind::Server {
             slot.say(&Command::Run(self.client_job())).await?;
         }
@@ -119,6 +126,7 @@ impl Setting<'_> {
             intervention: request.intervention.clone(),
             watch: request.watch,
             output_limit: self.workload.limits.output,
+            processor_limit: deadline.processor,
         };
         app.send(&Command::Launch(launch)).await.map_err(|broken| Trouble::Shim(broken.to_string()))?;
         loop {
@@ -297,6 +305,7 @@ fn expect_no_trouble(event: Event) -> Result<(), Trouble> {
         Event::Hello
         | Event::Installed
         | Event::MainEnded { .. }
+        | Event::Exhausted
         | Event::Report(_)
         | Event::NetworkReady
         | Event::Listening
@@ -315,12 +324,23 @@ struct Course<'a> {
     job_running: bool,
     /// The deadline that ended it, if one did.
     late: Option<Duration>,
+    /// Whether the app had taken as much processor time as it might.
+    exhausted: bool,
 }
 
 impl<'a> Course<'a> {
     fn begin(setting: Setting<'a>) -> Self {
         let job_running = setting.subject.kind == Kind::Server;
-        Self { setting, started: Instant::now(), report: None, ready: None, client: None, job_running, late: None }
+        Self {
+            setting,
+            started: Instant::now(),
+            report: None,
+            ready: None,
+            client: None,
+            job_running,
+            late: None,
+            exhausted: false,
+        }
     }
 
     /// Waits until the workload is done: by the client's end, the app's, or a deadline.
@@ -345,6 +365,10 @@ impl<'a> Course<'a> {
                             return Ok(());
                         }
                     }
+                    Ok(Event::Exhausted) => {
+                        self.exhausted = true;
+                        return Ok(());
+                    }
                     Ok(event) => expect_no_trouble(event)?,
                     Err(broken) => {
                         return Err(Trouble::Shim(broken.to_string()));
@@ -364,7 +388,12 @@ impl<'a> Course<'a> {
                         }
                         stay_until = Some(tokio::time::Instant::now() + self.setting.workload.stay_up);
                     }
-                    Event::Hello | Event::Installed | Event::MainEnded { .. } | Event::Report(_) | Event::NetworkReady => {}
+                    Event::Hello
+                    | Event::Installed
+                    | Event::MainEnded { .. }
+                    | Event::Exhausted
+                    | Event::Report(_)
+                    | Event::NetworkReady => {}
                     Event::NotStarted { message } | Event::Trouble { message } => return Err(Trouble::Sidecar(message)),
                 },
                 () = sleep_until(stay_until.unwrap_or(end)), if stay_until.is_some() => return Ok(()),
