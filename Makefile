@@ -8,10 +8,13 @@ BATCH_FLAGS ?=
 # More arguments for the test runner, for instance: make tests TEST_FLAGS=shim
 TEST_FLAGS ?=
 
+# More arguments for the benchmark, for instance: make bench BENCH_FLAGS="--apps nginx --parts campaign"
+BENCH_FLAGS ?=
+
 # Cargo knows where its target directory is; this works wherever that is set to be.
 LOUPE = cargo run --release --locked --quiet --bin loupe --
 
-.PHONY: help batch test setup build format lint documentation licences tests clean-containers clean
+.PHONY: help batch test bench setup build format lint documentation licences tests clean-containers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand --tabs=28
@@ -47,6 +50,9 @@ licences: ## hold the dependencies against deny.toml
 
 tests: ## the tests alone, without set-up
 	@.ci/tests $(TEST_FLAGS)
+
+bench: setup ## what campaigns cost, as ratios within one run; for a machine that does nothing else
+	cargo bench --locked --bench campaign -- $(BENCH_FLAGS)
 
 clean-containers: build ## remove containers, volumes and networks that a dead run left
 	$(LOUPE) clean

@@ -33,6 +33,7 @@ use crate::spec::SpecErrors;
 use arguments::{Arguments, ColorChoice, Verb};
 use printer::Printer;
 use settings::Environment;
+pub use settings::default_jobs;
 use status::Status;
 
 /// Longest wait for background work, such as the removal of containers, once a verb is done.

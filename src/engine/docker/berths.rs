@@ -33,6 +33,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// The sidecar's container.
+    pub(super) fn id(&self) -> &str {
+        &self.container.id
+    }
+
     pub(super) async fn say(&mut self, command: &Command) -> Result<(), Trouble> {
         self.conversation.send(command).await.map_err(|broken| sidecar_trouble(&broken))
     }
@@ -145,11 +150,7 @@ impl Berths {
 
     async fn make(&self) -> Result<Berth, Trouble> {
         let _permit = self.permits.acquire().await.map_err(|_| Trouble::Interrupted)?;
-        let idle = lock(&self.idle).pop();
-        let mut slot = match idle {
-            Some(slot) => slot,
-            None => self.new_slot().await?,
-        };
+        let mut slot = self.slot().await?;
         slot.say(&Command::Network).await?;
         let body = self.containers.app_body(&slot.container.id);
         let network = async {
@@ -170,7 +171,12 @@ impl Berths {
         }
     }
 
-    async fn new_slot(&self) -> Result<Slot, Trouble> {
+    /// An idle slot, or a new one.
+    pub(super) async fn slot(&self) -> Result<Slot, Trouble> {
+        let idle = lock(&self.idle).pop();
+        if let Some(slot) = idle {
+            return Ok(slot);
+        }
         let container = self.containers.create(self.containers.sidecar_body()).await?;
         let conversation = self.containers.start(&container.id).await?;
         Ok(Slot { container, conversation })

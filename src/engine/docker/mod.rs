@@ -16,6 +16,7 @@
 //! | new privileges | none | none |
 //! | limits | memory and pids of the spec | pids |
 
+mod bare;
 mod berths;
 mod containers;
 mod conversation;
@@ -25,6 +26,7 @@ mod session;
 mod shim_volume;
 mod trial;
 
+pub use bare::BareCost;
 pub use resources::Cleaned;
 pub use session::DockerSession;
 

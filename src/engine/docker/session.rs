@@ -17,8 +17,8 @@ use crate::trial::{Deadline, Observation, TrialRequest, Trouble};
 pub struct DockerSession {
     subject: Subject,
     workload: Workload,
-    containers: Arc<Containers>,
-    berths: Arc<Berths>,
+    pub(super) containers: Arc<Containers>,
+    pub(super) berths: Arc<Berths>,
 }
 
 impl DockerSession {
