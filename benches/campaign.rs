@@ -92,7 +92,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Value> {
         "engine": platform.engine_version,
         "apps": {},
     });
-    for app in &arguments.apps {
+    let of_apps = PARTS.iter().any(|part| *part != "trace" && arguments.wants(part));
+    for app in arguments.apps.iter().filter(|_| of_apps) {
         let figures_of_app = of_app(&engine, app, jobs, arguments).await.with_context(|| format!("app `{app}`"))?;
         figures["apps"][app] = figures_of_app;
     }
