@@ -8,11 +8,13 @@
 //! those above 334 included.
 //!
 //! - [`features`]: what can be told apart within a call, such as `ioctl(TCGETS)`;
+//! - [`paths`]: which arguments are paths, and which paths are pseudo-files;
 //! - [`errno`]: the names of errors; [`memory`]: how all of them look at the caller's memory.
 
 pub mod errno;
 pub mod features;
 pub mod memory;
+pub mod paths;
 mod table;
 
 use std::fmt;
