@@ -38,7 +38,7 @@ pub enum Place {
 
 impl Place {
     /// What stands there in a call with these arguments; `None` if memory cannot be read.
-    pub(in crate::syscalls) fn value(self, arguments: &[u64; 6], read: &mut Read<'_>) -> Option<u64> {
+    fn value(self, arguments: &[u64; 6], read: &mut Read<'_>) -> Option<u64> {
         match self {
             Self::Register(argument) => Some(arguments[usize::from(argument)]),
             Self::Registers { high, low } => Some((arguments[usize::from(high)] & INT) << 32 | arguments[usize::from(low)] & INT),
@@ -49,14 +49,15 @@ impl Place {
         }
     }
 
-    fn condition(self, mask: u64, value: u64) -> Condition {
+    fn condition(self, mask: u64, value: u64, given: Option<Test>) -> Condition {
+        let of_registers = |tests: &[Test]| Condition::Register(given.iter().chain(tests).copied().collect());
         match self {
-            Self::Register(argument) => Condition::Register(vec![Test { argument, mask, value }]),
-            Self::Registers { high, low } => Condition::Register(vec![
+            Self::Register(argument) => of_registers(&[Test { argument, mask, value }]),
+            Self::Registers { high, low } => of_registers(&[
                 Test { argument: high, mask: mask >> 32, value: value >> 32 },
                 Test { argument: low, mask: mask & INT, value: value & INT },
             ]),
-            Self::Memory { argument, offset, width } => Condition::Memory { argument, offset, width, mask, value },
+            Self::Memory { argument, offset, width } => Condition::Memory { argument, offset, width, mask, value, given },
         }
     }
 }
@@ -126,6 +127,7 @@ pub struct Dimension {
     x86_64: &'static [Named],
     aarch64: &'static [Named],
     patterns: &'static [Pattern],
+    given: Option<Test>,
 }
 
 impl Dimension {
@@ -136,7 +138,7 @@ impl Dimension {
         kind: Kind,
         common: &'static [&'static [Named]],
     ) -> Self {
-        Self { label, calls, place, kind, common, x86_64: &[], aarch64: &[], patterns: &[] }
+        Self { label, calls, place, kind, common, x86_64: &[], aarch64: &[], patterns: &[], given: None }
     }
 
     /// Adds what differs between architectures.
@@ -147,6 +149,17 @@ impl Dimension {
     /// Adds names for many values.
     pub(super) const fn patterns(self, patterns: &'static [Pattern]) -> Self {
         Self { patterns, ..self }
+    }
+
+    /// Says what another register has to hold, as otherwise the kernel does not look there.
+    pub(super) const fn given(self, test: Test) -> Self {
+        Self { given: Some(test), ..self }
+    }
+
+    /// What a call with these arguments has here; `None` if memory cannot be read, or the kernel does not look.
+    pub(super) fn raw(&self, arguments: &[u64; 6], read: &mut Read<'_>) -> Option<u64> {
+        let looks = self.given.is_none_or(|test| test.holds(arguments));
+        looks.then(|| self.place.value(arguments, read)).flatten()
     }
 
     /// What the place is called, as in `request` or `flags`: unique among those of a call.
@@ -250,7 +263,7 @@ impl Dimension {
             Value::Unnamed(number) => (mask, number),
         };
         let mask = if let Kind::Flags { .. } = self.kind { self.flag_mask(architecture, value) } else { mask };
-        Some(self.place.condition(mask, value))
+        Some(self.place.condition(mask, value, self.given))
     }
 
     /// Whether a number without a name can be seen here, on some architecture.

@@ -85,6 +85,8 @@ pub enum Condition {
         mask: u64,
         /// What they have to be.
         value: u64,
+        /// What a register has to hold besides, where the kernel looks there only then. A filter can decide this part.
+        given: Option<Test>,
     },
 }
 
@@ -93,7 +95,10 @@ impl Condition {
     pub fn holds(&self, arguments: &[u64; 6], read: &mut Read<'_>) -> bool {
         match self {
             Self::Register(tests) => tests.iter().all(|test| test.holds(arguments)),
-            Self::Memory { argument, offset, width, mask, value } => {
+            Self::Memory { argument, offset, width, mask, value, given } => {
+                if given.is_some_and(|test| !test.holds(arguments)) {
+                    return false;
+                }
                 let address = arguments.get(usize::from(*argument)).and_then(|base| base.checked_add(u64::from(*offset)));
                 let number = address.and_then(|address| memory::number(read, address, usize::from(*width)));
                 number.is_some_and(|number| number & mask == *value)
@@ -167,7 +172,7 @@ pub fn seen(call: Sysno, arguments: &[u64; 6], read: &mut Read<'_>) -> Vec<Featu
 pub fn seen_on(architecture: Architecture, call: Sysno, arguments: &[u64; 6], read: &mut Read<'_>) -> Vec<Feature> {
     let mut features = Vec::new();
     for (index, dimension) in catalogue::of(call) {
-        if let Some(raw) = dimension.place().value(arguments, read) {
+        if let Some(raw) = dimension.raw(arguments, read) {
             dimension.values(architecture, raw, &mut |value| features.push(Feature { call, dimension: index, value }));
         }
     }

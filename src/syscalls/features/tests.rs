@@ -81,6 +81,8 @@ fn features_behind_pointers_are_read() {
         ["epoll_ctl(EPOLL_CTL_ADD)", "epoll_ctl(EPOLLIN)", "epoll_ctl(EPOLLET)"]
     );
     assert_eq!(seen_with("epoll_ctl", [4, 2, 5, 0, 0, 0], &[]), ["epoll_ctl(EPOLL_CTL_DEL)"]);
+    // What it points to is of no interest to the kernel then.
+    assert_eq!(seen_with("epoll_ctl", [4, 2, 5, 0x1000, 0, 0], &[0xff; 4]), ["epoll_ctl(EPOLL_CTL_DEL)"]);
     assert!(reads_memory(call("clone3")) && reads_memory(call("openat2")) && !reads_memory(call("openat")));
 }
 
@@ -312,7 +314,7 @@ proptest! {
             let read = &mut reader(memory.as_deref());
             let seen = seen_on(architecture, call, &arguments, read);
             for dimension in dimensions(call).filter(|dimension| dimension.kind() != (Kind::Zero { mask: dimension.kind().mask() })) {
-                let Some(raw) = dimension.place().value(&arguments, read) else { continue };
+                let Some(raw) = dimension.raw(&arguments, read) else { continue };
                 let of_dimension = seen.iter().filter(|feature| std::ptr::eq(feature.dimension(), dimension));
                 let value = |feature: &Feature| match feature.value {
                     Value::Unnamed(number) => number,

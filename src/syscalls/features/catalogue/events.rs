@@ -3,6 +3,7 @@
 //! Pure data.
 
 use crate::syscalls::calls;
+use crate::syscalls::features::Test;
 use crate::syscalls::features::dimension::{Dimension, INT, Kind, Pattern, Place};
 use crate::syscalls::features::names::events;
 
@@ -89,14 +90,16 @@ pub(super) static DIMENSIONS: &[Dimension] = &[
     ),
     Dimension::new("flags", calls!["epoll_create1"], Place::Register(0), Kind::Flags { mask: INT }, &[events::EPOLL_CREATE]),
     Dimension::new("operation", calls!["epoll_ctl"], Place::Register(1), Kind::Value { mask: INT }, &[events::EPOLL_CONTROL]),
-    // `struct epoll_event` of `linux/eventpoll.h`; it begins alike on every architecture.
+    // `struct epoll_event` of `linux/eventpoll.h`; it begins alike on every architecture. EPOLL_CTL_DEL (2) has none, and what the
+    // argument points to is often left over from something else; the others (1 and 3) have this bit.
     Dimension::new(
         "events",
         calls!["epoll_ctl"],
         Place::Memory { argument: 3, offset: 0, width: 4 },
         Kind::Flags { mask: INT },
         &[events::EPOLL_EVENTS],
-    ),
+    )
+    .given(Test { argument: 1, mask: 1, value: 1 }),
     Dimension::new("flags", calls!["eventfd2"], Place::Register(1), Kind::Flags { mask: INT }, &[events::EVENT_DESCRIPTOR]),
     Dimension::new("flags", calls!["signalfd4"], Place::Register(3), Kind::Flags { mask: INT }, &[events::SIGNAL_DESCRIPTOR]),
     Dimension::new("flags", calls!["inotify_init1"], Place::Register(0), Kind::Flags { mask: INT }, &[events::INOTIFY_CREATE]),
