@@ -36,6 +36,7 @@ use std::borrow::Cow;
 use self::dimension::Value;
 pub use self::dimension::{Dimension, Kind, Place};
 pub use self::text::UnknownFeature;
+pub(super) use self::text::level_name;
 use super::memory::Read;
 use super::{Architecture, Sysno, memory};
 
@@ -144,6 +145,24 @@ impl Feature {
 /// The dimensions of `call`, in the order of its features.
 pub fn dimensions(call: Sysno) -> impl Iterator<Item = &'static Dimension> {
     catalogue::of(call).map(|(_, dimension)| dimension)
+}
+
+/// The features that `value` at this place of `call` stands for, joined as in C; `None` if the place has none.
+pub(super) fn joined(architecture: Architecture, call: Sysno, place: Place, value: u64) -> Option<String> {
+    let mut parts = Vec::new();
+    let mut rest = 0;
+    let mut known = false;
+    for dimension in dimensions(call).filter(|dimension| dimension.place() == place) {
+        known = true;
+        dimension.values(architecture, value, &mut |value| match value {
+            Value::Named(name) => parts.push(name.to_owned()),
+            Value::Unnamed(number) => rest |= number,
+        });
+    }
+    if rest != 0 {
+        parts.push(format!("{rest:#x}"));
+    }
+    known.then(|| if parts.is_empty() { "0".to_owned() } else { parts.join("|") })
 }
 
 /// Whether some features of `call` are behind a pointer, so that two calls with the same arguments can have different ones.

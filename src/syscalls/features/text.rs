@@ -30,7 +30,8 @@ fn is_labelled(call: Sysno) -> bool {
     catalogue::of(call).nth(1).is_some()
 }
 
-fn level_name(level: u64) -> Option<&'static str> {
+/// The name of a level of socket options.
+pub(in crate::syscalls) fn level_name(level: u64) -> Option<&'static str> {
     names::options::LEVELS.iter().find(|(_, value)| *value == level).map(|(name, _)| *name)
 }
 
