@@ -1,17 +1,57 @@
-//! The vocabulary of system calls: every name Linux has, with its number on each architecture.
+//! The vocabulary of system calls: every name Linux has, with its number on each architecture, and what is known of the
+//! arguments.
 //!
-//! First in the flow of data: everything else speaks of [`Sysno`], never of bare numbers. Pure. It does not know what a
-//! call does or which arguments it takes.
+//! First in the flow of data: everything else speaks of [`Sysno`], never of bare numbers. Pure, and part of the shim as well
+//! as of the host: it depends on nothing but the standard library. It does not know what a call does.
 //!
 //! The table comes from the kernel's own headers (`generate.sh` beside this file) and holds the calls up to Linux 6.18,
 //! those above 334 included.
+//!
+//! - [`features`]: what can be told apart within a call, such as `ioctl(TCGETS)`;
+//! - [`paths`]: which arguments are paths, and which paths are pseudo-files;
+//! - [`decode`]: a call as a line that a person reads;
+//! - [`errno`]: the names of errors; [`memory`]: how all of them look at the caller's memory.
 
+pub mod decode;
+pub mod errno;
+pub mod features;
+pub mod memory;
+pub mod paths;
 mod table;
 
 use std::fmt;
 use std::str::FromStr;
 
 use table::TABLE;
+
+/// How many calls there are.
+const COUNT: usize = TABLE.len();
+
+/// Compares as `Ord` does, which cannot be asked while the program is compiled.
+const fn compare(left: &[u8], right: &[u8]) -> std::cmp::Ordering {
+    let mut at = 0;
+    while at < left.len() && at < right.len() {
+        if left[at] != right[at] {
+            return if left[at] < right[at] { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
+        }
+        at += 1;
+    }
+    if left.len() == right.len() {
+        std::cmp::Ordering::Equal
+    } else if left.len() < right.len() {
+        std::cmp::Ordering::Less
+    } else {
+        std::cmp::Ordering::Greater
+    }
+}
+
+/// The calls of these names, as a table wants them.
+macro_rules! calls {
+    ($($name:literal),+ $(,)?) => {
+        &const { [$(crate::syscalls::Sysno::known($name)),+] }
+    };
+}
+use calls;
 
 /// A processor architecture whose system calls Loupe knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +98,26 @@ impl Sysno {
     pub fn from_name(name: &str) -> Option<Self> {
         let index = TABLE.binary_search_by(|(candidate, _, _)| (*candidate).cmp(name)).ok()?;
         u16::try_from(index).ok().map(Self)
+    }
+
+    /// The call of that name, for tables: a name that Linux does not have stops the compiler, not the program.
+    const fn known(name: &str) -> Self {
+        let (mut low, mut high) = (0, TABLE.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match compare(TABLE[middle].0.as_bytes(), name.as_bytes()) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 65536 calls")]
+                std::cmp::Ordering::Equal => return Self(middle as u16),
+            }
+        }
+        panic!("invariant: a table of this module names a call that Linux does not have")
+    }
+
+    /// Its place among all calls, below [`COUNT`].
+    const fn index(self) -> usize {
+        self.0 as usize
     }
 
     /// The call with that number on `architecture`, or `None` if the table has none.

@@ -1,0 +1,272 @@
+//! Paths under `/proc`, `/sys` and `/dev`, without what differs from run to run.
+//!
+//! Pure text: nothing is looked up, links are not followed. That is exact for what programs ask for, and differs from the kernel
+//! only where `..` follows a link (`/sys/class/net/eth0/..`).
+//!
+//! # What is replaced
+//!
+//! | where | what | by |
+//! |---|---|---|
+//! | `/proc` | a number | `[pid]`; `self` and `thread-self` stay |
+//! | `/proc/*/task` | a number | `[tid]` |
+//! | `fd` and `fdinfo` of a process or thread, `/dev/fd` | a number | `[fd]` |
+//! | `map_files` of a process | a range of addresses | `[range]` |
+//! | `/dev/pts`, `/dev/cpu`, `/dev/vfio`, `/proc/irq`, `/proc/bus/pci`; anywhere in `/sys` | a number | `[n]` |
+//! | `/dev/block`, `/dev/char`, `/sys/dev/*` | numbers such as `8:0` | `[device]` |
+//! | anywhere in `/sys` except `/sys/fs` and `/sys/module` | an address on the PCI bus, such as `0000:00:1f.2` | `[pci]` |
+//! | there and in `/dev` | a device's number behind one of the words of `NUMBERED`, such as `cpu0`, `loop7`, `ttyS1` | `cpu[n]` … |
+//! | `/dev/shm`, `/dev/mqueue`, `/dev/hugepages`, `/dev/mapper`, `/dev/disk/*` | a name that somebody gave | `[name]` |
+//!
+//! Other numbers stay, as they may mean something (`spectre_v2`, `ipv4`, `hugepages-2048kB`), and so do letters of disks (`sda`).
+//!
+//! A path ends where it leaves the pseudo-file systems: at the links `root`, `cwd`, `exe`, `fd/[fd]` and `map_files/[range]` of a
+//! process, and at what is replaced by `[name]`, except below `/dev/disk` and `/dev/mapper`, where nothing is further down.
+//!
+//! Characters that would need quotes in a table or a list (blanks, commas, semicolons, equals signs, quotes, backslashes, percent
+//! signs, and all but ASCII) are written as `%` and two hexadecimal digits per byte.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+/// Words that the kernel names devices with, and puts a number behind.
+const NUMBERED: &[&str] = &[
+    "card",
+    "controlC",
+    "cooling_device",
+    "cpu",
+    "dm-",
+    "eth",
+    "event",
+    "hidraw",
+    "hwmon",
+    "hvc",
+    "i2c-",
+    "index",
+    "input",
+    "js",
+    "loop",
+    "md",
+    "memory",
+    "mouse",
+    "nbd",
+    "node",
+    "nst",
+    "nvme",
+    "policy",
+    "ptp",
+    "pps",
+    "ram",
+    "renderD",
+    "rtc",
+    "rx-",
+    "sg",
+    "sr",
+    "st",
+    "state",
+    "thermal_zone",
+    "tty",
+    "ttyACM",
+    "ttyAMA",
+    "ttyS",
+    "ttyUSB",
+    "tx-",
+    "vcs",
+    "vcsa",
+    "vcsu",
+    "video",
+    "watchdog",
+    "zram",
+];
+
+/// A path under `/proc`, `/sys` or `/dev`, normalised; ordered as text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PseudoFile(String);
+
+/// The pseudo-file at an absolute path; `None` if there can be none, as elsewhere in the file system.
+#[must_use]
+pub fn normalise(path: &str) -> Option<PseudoFile> {
+    path.starts_with('/').then(|| clean(path.split('/'), &|component| encode(component))).flatten()
+}
+
+/// The pseudo-file at a path that is relative to `directory` unless it begins with a slash.
+#[must_use]
+pub fn normalise_at(directory: &str, path: &str) -> Option<PseudoFile> {
+    if path.is_empty() {
+        // The kernel refuses it, or takes it for the descriptor itself.
+        None
+    } else if path.starts_with('/') {
+        normalise(path)
+    } else {
+        normalise(&format!("{directory}/{path}"))
+    }
+}
+
+impl PseudoFile {
+    /// Its text: the path with placeholders.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether an absolute path leads to it.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        normalise(path).as_ref() == Some(self)
+    }
+}
+
+/// Cleans `.` and `..` lexically and replaces what differs from run to run.
+fn clean<'a>(components: impl Iterator<Item = &'a str>, written: &dyn Fn(&str) -> String) -> Option<PseudoFile> {
+    let mut kept: Vec<String> = Vec::new();
+    for component in components {
+        match component {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            _ => {
+                let parents: Vec<_> = kept.iter().map(String::as_str).collect();
+                let component = replaced(&parents, component).unwrap_or_else(|| written(component));
+                kept.push(component);
+                let whole: Vec<_> = kept.iter().map(String::as_str).collect();
+                if leaves(&whole) {
+                    break;
+                }
+            }
+        }
+    }
+    matches!(kept.first().map(String::as_str), Some("proc" | "sys" | "dev")).then(|| PseudoFile(format!("/{}", kept.join("/"))))
+}
+
+/// Whether what is further down belongs to another file system.
+fn leaves(path: &[&str]) -> bool {
+    let of_process = match path {
+        ["proc", "self" | "thread-self" | "[pid]", "task", "[tid]", rest @ ..]
+        | ["proc", "self" | "thread-self" | "[pid]", rest @ ..] => rest,
+        _ => &[],
+    };
+    matches!(of_process, ["root" | "cwd" | "exe"] | ["fd", "[fd]"] | ["map_files", "[range]"])
+        || matches!(path, ["dev", "fd", "[fd]"] | ["dev", "shm" | "mqueue" | "hugepages", "[name]"])
+}
+
+/// What stands for this component behind its parents, if it is one of those that differ from run to run.
+fn replaced(parents: &[&str], component: &str) -> Option<String> {
+    let fixed = |placeholder: &str| Some(placeholder.to_owned());
+    match parents {
+        ["proc"] if is_number(component) => fixed("[pid]"),
+        ["proc", _, "task"] if is_number(component) => fixed("[tid]"),
+        ["proc", _, "fd" | "fdinfo"] | ["proc", _, "task", _, "fd" | "fdinfo"] | ["dev", "fd"] if is_number(component) => {
+            fixed("[fd]")
+        }
+        ["proc", _, "map_files"] if is_range(component) => fixed("[range]"),
+        ["dev", "block" | "char"] | ["sys", "dev", _] if is_device(component) => fixed("[device]"),
+        ["dev", "mapper"] if component == "control" => None,
+        ["dev", "shm" | "mqueue" | "hugepages" | "mapper"] | ["dev", "disk", _] => fixed("[name]"),
+        ["sys", "fs" | "module", ..] => None,
+        ["dev", "pts" | "cpu" | "vfio"] | ["proc", "irq"] | ["proc", "bus", "pci"] | ["sys", ..] if is_number(component) => {
+            fixed("[n]")
+        }
+        ["sys", ..] if is_bus_address(component) => fixed("[pci]"),
+        ["dev" | "sys", ..] => numbered(component),
+        _ => None,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Two hexadecimal numbers with a dash, as in `map_files` (proc(5)).
+fn is_range(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(begin, end)| is_hexadecimal(begin) && is_hexadecimal(end))
+}
+
+/// Major and minor number of a device.
+fn is_device(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+}
+
+/// Domain, bus, device and function.
+fn is_bus_address(text: &str) -> bool {
+    let Some((address, function)) = text.split_once('.') else { return false };
+    let parts: Vec<_> = address.split(':').collect();
+    matches!(parts[..], [domain, bus, device]
+        if domain.len() == 4 && bus.len() == 2 && device.len() == 2 && [domain, bus, device].iter().all(|part| is_hexadecimal(part)))
+        && function.len() == 1
+        && is_hexadecimal(function)
+}
+
+/// A word with its number taken away.
+fn numbered(component: &str) -> Option<String> {
+    let word = component.trim_end_matches(|character: char| character.is_ascii_digit());
+    (word.len() < component.len() && NUMBERED.contains(&word)).then(|| format!("{word}[n]"))
+}
+
+/// Whether a byte of a path stands for itself.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b",;=%\"'`\\".contains(&byte)
+}
+
+fn encode(component: &str) -> String {
+    let mut text = String::with_capacity(component.len());
+    for byte in component.bytes() {
+        if is_plain(byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02x}");
+        }
+    }
+    text
+}
+
+/// Text that names no pseudo-file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAPseudoFile(String);
+
+impl fmt::Display for NotAPseudoFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` is not a path under /proc, /sys or /dev", self.0.escape_debug())
+    }
+}
+
+impl std::error::Error for NotAPseudoFile {}
+
+impl fmt::Display for PseudoFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl FromStr for PseudoFile {
+    type Err = NotAPseudoFile;
+
+    /// Understands what [`fmt::Display`] writes; a path without placeholders is normalised.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = text.starts_with('/') && text.bytes().all(|byte| is_plain(byte) || byte == b'%');
+        let file = plain.then(|| clean(text.split('/'), &str::to_owned)).flatten();
+        file.ok_or_else(|| NotAPseudoFile(text.to_owned()))
+    }
+}
+
+#[cfg(feature = "cli")]
+impl serde::Serialize for PseudoFile {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(feature = "cli")]
+impl<'de> serde::Deserialize<'de> for PseudoFile {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
