@@ -198,22 +198,53 @@ fn verdicts(results: &Path, app: &str, workload: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// One line of `verdicts.csv`.
+/// One line of `verdicts.csv`, `features.csv` or `pseudo-files.csv`.
 struct Row {
     used: String,
     verdict: String,
+    /// Empty where it is no call.
     joint: String,
 }
 
+/// The rows of `verdicts.csv` by call.
 fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
+    table(text, "syscall,used,stub,fake,verdict,joint", |cells| match cells {
+        [call, used, _, _, verdict, joint] => Some((call.clone(), [used, verdict, joint])),
+        _ => None,
+    })
+}
+
+/// The rows of `features.csv` by `call(feature)`.
+fn feature_rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
+    table(text, "syscall,feature,used,stub,fake,verdict", |cells| match cells {
+        [call, feature, used, _, _, verdict] => Some((format!("{call}({feature})"), [used, verdict, &NOTHING])),
+        _ => None,
+    })
+}
+
+/// The rows of `pseudo-files.csv` by path.
+fn file_rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
+    table(text, "pseudo-file,used,stub,fake,verdict", |cells| match cells {
+        [file, used, _, _, verdict] => Some((file.clone(), [used, verdict, &NOTHING])),
+        _ => None,
+    })
+}
+
+static NOTHING: String = String::new();
+
+fn table(
+    text: &str,
+    header: &str,
+    row: impl Fn(&[String]) -> Option<(String, [&String; 3])>,
+) -> Result<BTreeMap<String, Row>, String> {
     let mut lines = text.lines();
-    if lines.next() != Some("syscall,used,stub,fake,verdict,joint") {
-        return Err("verdicts.csv has another header".to_owned());
+    if lines.next() != Some(header) {
+        return Err(format!("a table has another header than `{header}`"));
     }
     let row = |line: &str| {
         let cells: Vec<_> = line.split(',').map(str::to_owned).collect();
-        let [call, used, _, _, verdict, joint] = <[String; 6]>::try_from(cells).map_err(|_| format!("not six cells: {line}"))?;
-        Ok((call, Row { used, verdict, joint }))
+        let (key, [used, verdict, joint]) = row(&cells).ok_or_else(|| format!("not a line of `{header}`: {line}"))?;
+        Ok((key, Row { used: used.clone(), verdict: verdict.clone(), joint: joint.clone() }))
     };
     lines.map(row).collect()
 }
@@ -314,9 +345,17 @@ fn check_measured(expected: &str, results: &Path, end: &Value, checked: &mut Che
     } else {
         Err(format!("{} of {} joint runs passed", end["joint-verified"], end["joint-of"]))
     });
-    let path = results.join("verdicts.csv");
-    let read = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
-    match read.and_then(|text| rows(&text)) {
+    let read = |name: &str| {
+        let path = results.join(name);
+        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let all = || {
+        let mut all = rows(&read("verdicts.csv")?)?;
+        all.extend(feature_rows(&read("features.csv")?)?);
+        all.extend(file_rows(&read("pseudo-files.csv")?)?);
+        Ok::<_, String>(all)
+    };
+    match all() {
         Ok(rows) => expected.lines().for_each(|line| checked.hold(check_line(line, &rows))),
         Err(error) => checked.hold(Err(error)),
     }

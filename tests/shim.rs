@@ -132,7 +132,7 @@ fn run(command: &[&str], intervention: &str, watch: Watch) -> AppReport {
 }
 
 fn count(report: &AppReport, call: &str) -> u64 {
-    report.calls.count(call.parse().unwrap())
+    report.calls.count(call.parse::<loupe::trial::Item>().unwrap())
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub struct ProgressView {
     pub done: u32,
     /// Trials there will have been, as far as can be told.
     pub total: u32,
-    /// `baseline`, `control`, `known`, `singles`, `quiet`, `joint` or `done`.
+    /// `baseline`, `control`, `known`, `singles`, `quiet`, `joint`, `details`, `everything` or `done`.
     pub stage: &'static str,
 }
 
@@ -119,6 +119,8 @@ impl From<Progress> for ProgressView {
             Stage::Singles => "singles",
             Stage::Quiet => "quiet",
             Stage::Joint => "joint",
+            Stage::Details => "details",
+            Stage::Everything => "everything",
             Stage::Done => "done",
         };
         Self { done: progress.done, total: progress.total, stage }

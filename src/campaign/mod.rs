@@ -339,7 +339,7 @@ fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
     let summary = &finished.summary;
     let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let calls = |treatments: &[crate::store::TreatmentSummary]| {
-        treatments.iter().map(|treatment| treatment.call).collect::<std::collections::BTreeSet<_>>().len()
+        treatments.iter().map(|treatment| treatment.item).collect::<std::collections::BTreeSet<_>>().len()
     };
     Totals {
         used: size(summary.used),
@@ -352,7 +352,7 @@ fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
         joint_of: summary.joint.of,
         unstable: calls(&summary.unstable),
         unexercised: calls(&summary.unexercised),
-        degraded: summary.degraded.iter().map(|found| found.call).collect::<std::collections::BTreeSet<_>>().len(),
+        degraded: summary.degraded.iter().map(|found| found.item).collect::<std::collections::BTreeSet<_>>().len(),
         taken_over: summary.taken_over.len(),
         inferred: summary.inferred.len(),
         trials: size(summary.trials),

@@ -7,7 +7,7 @@ use globset::Glob;
 
 use super::settings::default_jobs;
 use super::shard::Shard;
-use crate::explore::{Settings, Strategy};
+use crate::explore::{Details, Settings, Strategy};
 use crate::store::Freshness;
 
 /// Finds out, by experiment, which Linux system calls an application really needs.
@@ -79,6 +79,14 @@ pub(super) enum Format {
 pub(super) enum StrategyChoice {
     Exhaustive,
     Joint,
+}
+
+/// Which argument features and pseudo-files are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DetailsChoice {
+    None,
+    Required,
+    All,
 }
 
 /// What is to be done.
@@ -175,6 +183,9 @@ pub(super) struct Measuring {
     /// a third of the trials and leaves the verdicts of single calls inferred
     #[arg(long, value_enum, default_value_t = StrategyChoice::Exhaustive)]
     strategy: StrategyChoice,
+    /// Try argument features (of calls that have to be implemented, or of all calls) and pseudo-files as well, or only calls
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = DetailsChoice::Required)]
+    features: DetailsChoice,
     /// Don't count how often a stubbed or faked call was made: for calls too hot for that
     #[arg(long)]
     no_hits: bool,
@@ -210,8 +221,14 @@ impl Measuring {
             StrategyChoice::Exhaustive => Strategy::Exhaustive,
             StrategyChoice::Joint => Strategy::Joint,
         };
+        let details = match self.features {
+            DetailsChoice::None => Details::None,
+            DetailsChoice::Required => Details::Required,
+            DetailsChoice::All => Details::All,
+        };
         Settings {
             strategy,
+            details,
             baselines: self.baselines,
             joint_runs: self.joint_runs,
             count_hits: !self.no_hits,

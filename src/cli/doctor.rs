@@ -19,7 +19,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, Platform, SHIM, Session};
 use crate::report::counted;
 use crate::spec::{AppSpec, Roots, load_app};
-use crate::syscalls::Architecture;
+use crate::syscalls::{Architecture, Sysno};
 use crate::trial::{Care, Deadline, Intervention, Outcome, Purpose, Treatment, TrialId, TrialRequest, Watch, judge};
 
 /// The base image of the apps that come with Loupe.
@@ -250,7 +250,7 @@ async fn probe(engine: &DockerEngine) -> anyhow::Result<(Outcome, u64)> {
     let app = probe_app(folder.path())?;
     let workload = app.workloads.first().expect("invariant: an app has a workload");
     let session = engine.prepare(&app, workload, PROBE_CAMPAIGN, std::sync::Arc::new(|_| {})).await?;
-    let call = PROBE_CALL.parse().expect("invariant: the call is in every table");
+    let call: Sysno = PROBE_CALL.parse().expect("invariant: the call is in every table");
     let request = TrialRequest {
         id: TrialId(0),
         purpose: Purpose::Single,

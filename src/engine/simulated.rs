@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, EngineError, Notice, Platform, Session, Subject};
 use crate::spec::{AppSpec, Kind, Workload};
-use crate::trial::{CallStatistics, Deadline, Ending, Observation, TrialRequest, Trouble, Watch};
+use crate::trial::{CallStatistics, Deadline, Ending, Item, Observation, TrialRequest, Trouble, Watch};
 
 /// What a trial of a simulated app gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub type Model = Arc<dyn Fn(&str, &TrialRequest) -> Simulated + Send + Sync>;
 pub struct SimulatedEngine {
     /// What each trial gives.
     pub model: Model,
-    /// The calls that every app is seen to use.
-    pub used: Vec<crate::syscalls::Sysno>,
+    /// What every app is seen to use: calls and details.
+    pub used: Vec<Item>,
     /// How long every trial takes.
     pub duration: Duration,
     /// Content identity of every image.
@@ -44,12 +44,12 @@ impl std::fmt::Debug for SimulatedEngine {
 }
 
 impl SimulatedEngine {
-    /// An engine on which every app uses these calls, and `model` says what happens.
+    /// An engine on which every app uses these items, given as text, and `model` says what happens.
     pub fn new<'a>(
         used: impl IntoIterator<Item = &'a str>,
         model: impl Fn(&str, &TrialRequest) -> Simulated + Send + Sync + 'static,
     ) -> Self {
-        let used = used.into_iter().filter_map(crate::syscalls::Sysno::from_name).collect();
+        let used = used.into_iter().filter_map(|text| text.parse().ok()).collect();
         Self {
             model: Arc::new(model),
             used,
@@ -127,12 +127,24 @@ impl Session for SimulatedSession {
             Simulated::Trouble(message) => observation.trouble = Some(Trouble::Engine(message)),
             Simulated::Hang => observation.deadline = Some(deadline.work),
         }
-        let seen = self.engine.used.iter().filter(|call| match request.watch {
+        let seen = self.engine.used.iter().filter(|item| match request.watch {
             Watch::Everything => true,
-            Watch::Treated => request.intervention.get(**call).is_some(),
+            Watch::Treated => request.intervention.get(**item).is_some(),
             Watch::Nothing => false,
         });
-        observation.calls.calls = seen.map(|call| (*call, CallStatistics { count: 1, ..CallStatistics::default() })).collect();
+        for item in seen {
+            match item {
+                Item::Call(call) => {
+                    observation.calls.calls.insert(*call, CallStatistics { count: 1, ..CallStatistics::default() });
+                }
+                Item::Feature(feature) => {
+                    observation.calls.features.insert(*feature, 1);
+                }
+                Item::File(file) => {
+                    observation.calls.files.insert(*file, 1);
+                }
+            }
+        }
         observation
     }
 

@@ -7,8 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::{Plan, TreatmentResult, Verdict};
-use crate::syscalls::Sysno;
-use crate::trial::{Degradation, Intervention, Outcome, Treatment};
+
+use crate::trial::{Degradation, Intervention, Item, Outcome, Treatment};
 
 /// What a campaign found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,22 +80,24 @@ impl fmt::Display for Refusal {
 /// The result of a campaign that was carried through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
-    /// Every call that a trace saw.
-    pub rows: BTreeMap<Sysno, Row>,
-    /// What can be avoided all at once.
+    /// Everything that a trace saw: calls, and the features and pseudo-files among their arguments.
+    pub rows: BTreeMap<Item, Row>,
+    /// The calls that can be avoided all at once.
     pub joint: Joint,
+    /// The calls and details that can be avoided all at once; `None` if no detail can, or none was tried.
+    pub everything: Option<Joint>,
     /// What stayed inconclusive, in words; empty for a complete campaign.
     pub incomplete: Vec<String>,
 }
 
-/// What was found out about one call.
+/// What was found out about one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// What stubbing it alone did.
     pub stub: TreatmentResult,
     /// What faking it alone did.
     pub fake: TreatmentResult,
-    /// What follows from both; `None` if one of them stayed inconclusive.
+    /// What follows from both; `None` if one of them stayed inconclusive, or was not tried.
     pub verdict: Option<Verdict>,
     /// What the joint configuration does about it.
     pub joint: Plan,
@@ -143,15 +145,15 @@ pub struct Joint {
     pub verified: u32,
     /// How many of its runs count; always equal to [`Joint::verified`], since a configuration whose runs disagree is not taken.
     pub of: u32,
-    /// Calls that can be avoided alone but not together with the rest, in name order.
+    /// Items that can be avoided alone but not together with the rest, in order.
     pub culprits: Vec<Culprit>,
 }
 
-/// A call that can be avoided alone, but is implemented in the joint configuration.
+/// An item that can be avoided alone, but is not avoided in the joint configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Culprit {
-    /// The call.
-    pub call: Sysno,
+    /// The item.
+    pub item: Item,
     /// How it was treated last when it was left out.
     pub treatment: Treatment,
     /// What else was treated in the trial that made it be left out.

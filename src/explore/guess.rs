@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use super::joint::{self, Avoidable, Dropped, Found, Sureness, Unanswered};
 use super::likelihood::Likelihoods;
 use super::replicas::Passing;
-use crate::syscalls::Sysno;
-use crate::trial::{Intervention, Treatment};
+
+use crate::trial::{Intervention, Item, Treatment};
 
 /// A group is as large as it can be while it passes at least this often, in thousandths.
 const EVERY_OTHER: u64 = 500;
@@ -31,22 +31,22 @@ const OTHER_TRIALS: usize = 10;
 pub(super) struct Guessed {
     pub(super) found: Found,
     /// Calls of which no treatment was tried, or not every one.
-    pub(super) assumed: BTreeSet<Sysno>,
+    pub(super) assumed: BTreeSet<Item>,
 }
 
 /// A call with the treatments that are still to be tried, the likeliest first; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Item {
-    call: Sysno,
+struct Candidate {
+    item: Item,
     left: Vec<(Treatment, u64)>,
 }
 
-impl Item {
-    fn new(call: Sysno, likelihoods: &Likelihoods) -> Self {
-        let mut left: Vec<_> = Treatment::ALL.iter().map(|treatment| (*treatment, likelihoods.of(call, *treatment))).collect();
+impl Candidate {
+    fn new(item: Item, likelihoods: &Likelihoods) -> Self {
+        let mut left: Vec<_> = Treatment::ALL.iter().map(|treatment| (*treatment, likelihoods.of(item, *treatment))).collect();
         // Stable: of two equally likely treatments the stub goes first, as it claims less.
         left.sort_by_key(|(_, likelihood)| std::cmp::Reverse(*likelihood));
-        Self { call, left }
+        Self { item, left }
     }
 
     fn treatment(&self) -> Treatment {
@@ -64,27 +64,27 @@ impl Item {
     }
 }
 
-type Group = Vec<Item>;
+type Group = Vec<Candidate>;
 
-fn with(configuration: &Intervention, group: &[Item]) -> Intervention {
-    group.iter().fold(configuration.clone(), |configuration, item| configuration.with(item.call, item.treatment()))
+fn with(configuration: &Intervention, group: &[Candidate]) -> Intervention {
+    group.iter().fold(configuration.clone(), |configuration, candidate| configuration.with(candidate.item, candidate.treatment()))
 }
 
 /// Cuts items, the likeliest first, into groups that pass about every other time.
-fn groups(mut items: Vec<Item>) -> Vec<Group> {
-    items.sort_by_key(|item| (std::cmp::Reverse(item.likelihood()), item.call));
+fn groups(mut candidates: Vec<Candidate>) -> Vec<Group> {
+    candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood()), candidate.item));
     let mut groups: Vec<Group> = Vec::new();
     let mut together = 0;
-    for item in items {
-        let likelihood = item.likelihood();
+    for candidate in candidates {
+        let likelihood = candidate.likelihood();
         match groups.last_mut() {
             Some(group) if together * likelihood / 1000 >= EVERY_OTHER => {
                 together = together * likelihood / 1000;
-                group.push(item);
+                group.push(candidate);
             }
             _ => {
                 together = likelihood;
-                groups.push(vec![item]);
+                groups.push(vec![candidate]);
             }
         }
     }
@@ -98,7 +98,7 @@ struct Search<'a> {
     configuration: Intervention,
     dropped: Vec<Dropped>,
     /// Items that are unlikely to be avoidable.
-    unlikely: Vec<Item>,
+    unlikely: Vec<Candidate>,
 }
 
 impl Search<'_> {
@@ -108,12 +108,13 @@ impl Search<'_> {
     }
 
     /// What becomes of an item whose first treatment failed on top of the configuration.
-    fn failed(&mut self, item: Item, again: &mut Vec<Group>) {
-        let dropped = Dropped { call: item.call, treatment: item.treatment(), together_with: self.configuration.clone() };
-        match item.next() {
+    fn failed(&mut self, candidate: Candidate, again: &mut Vec<Group>) {
+        let dropped =
+            Dropped { item: candidate.item, treatment: candidate.treatment(), together_with: self.configuration.clone() };
+        match candidate.next() {
             None => self.dropped.push(dropped),
-            Some(item) if item.likelihood() >= UNLIKELY => again.push(vec![item]),
-            Some(item) => self.unlikely.push(item),
+            Some(candidate) if candidate.likelihood() >= UNLIKELY => again.push(vec![candidate]),
+            Some(candidate) => self.unlikely.push(candidate),
         }
     }
 
@@ -176,33 +177,33 @@ impl Search<'_> {
 
 /// Finds a maximal configuration for an app that uses these calls.
 pub(super) fn guess(
-    used: &BTreeSet<Sysno>,
+    used: &BTreeSet<Item>,
     likelihoods: &Likelihoods,
     mut ask: impl FnMut(&Intervention, Sureness) -> Result<Passing, Unanswered>,
 ) -> Result<Guessed, Vec<Unanswered>> {
-    let items = used.iter().map(|call| Item::new(*call, likelihoods));
-    let (likely, unlikely): (Vec<_>, Vec<_>) = items.partition(|item| item.likelihood() >= UNLIKELY);
+    let candidates = used.iter().map(|item| Candidate::new(*item, likelihoods));
+    let (likely, unlikely): (Vec<_>, Vec<_>) = candidates.partition(|candidate| candidate.likelihood() >= UNLIKELY);
     let mut search = Search { ask: &mut ask, questions: 0, configuration: Intervention::none(), dropped: Vec::new(), unlikely };
     search.run(groups(likely))?;
 
     let allowed = used.len() * TRIALS_PER_TEN_CALLS / 10;
     let mut spare = allowed.saturating_sub(OTHER_TRIALS + search.questions);
     let mut unlikely = std::mem::take(&mut search.unlikely);
-    unlikely.sort_by_key(|item| (std::cmp::Reverse(item.likelihood()), item.call));
+    unlikely.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood()), candidate.item));
     while spare > 0 && !unlikely.is_empty() {
         let rest = unlikely.split_off(unlikely.len().min(spare));
         spare -= unlikely.len();
-        search.run(unlikely.drain(..).map(|item| vec![item]).collect())?;
+        search.run(unlikely.drain(..).map(|candidate| vec![candidate]).collect())?;
         // What failed comes back with its last treatment, less likely still.
         unlikely = rest;
         unlikely.append(&mut search.unlikely);
-        unlikely.sort_by_key(|item| (std::cmp::Reverse(item.likelihood()), item.call));
+        unlikely.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood()), candidate.item));
     }
-    let assumed = unlikely.iter().map(|item| item.call).collect();
+    let assumed = unlikely.iter().map(|candidate| candidate.item).collect();
     let (configuration, mut dropped) = (search.configuration, search.dropped);
     let avoidable: Vec<_> =
-        configuration.iter().map(|(call, treatment)| Avoidable { call, treatments: joint::only(treatment) }).collect();
-    let mut found = joint::search(&avoidable, ask).map_err(|missing| vec![missing])?;
+        configuration.iter().map(|(item, treatment)| Avoidable { item, treatments: joint::only(treatment) }).collect();
+    let mut found = joint::search(&Intervention::none(), &avoidable, ask).map_err(|missing| vec![missing])?;
     dropped.append(&mut found.dropped);
     found.dropped = dropped;
     Ok(Guessed { found, assumed })
@@ -213,12 +214,12 @@ mod tests {
     use super::*;
     use crate::explore::model::AppModel;
 
-    fn calls(names: &str) -> BTreeSet<Sysno> {
+    fn calls(names: &str) -> BTreeSet<Item> {
         names.split(' ').map(|name| name.parse().unwrap()).collect()
     }
 
     /// Searches with an oracle that answers everything at once; returns the number of different questions too.
-    fn run(model: &AppModel, used: &BTreeSet<Sysno>, likelihoods: &Likelihoods) -> (Guessed, usize) {
+    fn run(model: &AppModel, used: &BTreeSet<Item>, likelihoods: &Likelihoods) -> (Guessed, usize) {
         let mut asked = BTreeSet::new();
         let guessed = guess(used, likelihoods, |configuration, _| {
             asked.insert(configuration.clone());
@@ -229,7 +230,7 @@ mod tests {
 
     const NAMES: &str = "access bind brk chown close epoll_wait futex getpid ioctl listen mmap openat read uname write writev";
 
-    fn model() -> (AppModel, BTreeSet<Sysno>) {
+    fn model() -> (AppModel, BTreeSet<Item>) {
         let used = calls(NAMES);
         let required = ["bind", "close", "listen", "mmap", "openat", "read"];
         let broken = required.iter().flat_map(|name| [format!("stub={name}"), format!("fake={name}")]);
@@ -239,11 +240,11 @@ mod tests {
     }
 
     /// What other apps would have taught.
-    fn taught(model: &AppModel, used: &BTreeSet<Sysno>) -> Likelihoods {
+    fn taught(model: &AppModel, used: &BTreeSet<Item>) -> Likelihoods {
         let mut likelihoods = Likelihoods::default();
-        for &call in used {
+        for &item in used {
             for treatment in Treatment::ALL {
-                likelihoods.learn(call, treatment, model.passes(&Intervention::single(call, treatment)), 5);
+                likelihoods.learn(item, treatment, model.passes(&Intervention::single(item, treatment)), 5);
             }
         }
         likelihoods

@@ -17,8 +17,8 @@
 //! than `3n` questions, and there are at most [`RESTARTS`] + 2 growths (the last one strict), two verifications, no loops.
 
 use super::replicas::{Ask, Passing};
-use crate::syscalls::Sysno;
-use crate::trial::{Intervention, Treatment};
+
+use crate::trial::{Intervention, Item, Treatment};
 
 /// How often the search starts again with what it dropped in front.
 pub(super) const RESTARTS: usize = 2;
@@ -26,7 +26,7 @@ pub(super) const RESTARTS: usize = 2;
 /// A call that can be avoided alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Avoidable {
-    pub(super) call: Sysno,
+    pub(super) item: Item,
     /// The treatments that work alone, the preferred one first; never empty.
     pub(super) treatments: &'static [Treatment],
 }
@@ -62,7 +62,7 @@ pub(super) struct Unanswered {
 /// A call that was left out, and the trial that made it be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dropped {
-    pub(super) call: Sysno,
+    pub(super) item: Item,
     pub(super) treatment: Treatment,
     pub(super) together_with: Intervention,
 }
@@ -70,7 +70,7 @@ pub(super) struct Dropped {
 impl Dropped {
     /// The configuration that did not pass.
     pub(super) fn configuration(&self) -> Intervention {
-        self.together_with.clone().with(self.call, self.treatment)
+        self.together_with.clone().with(self.item, self.treatment)
     }
 }
 
@@ -82,17 +82,18 @@ pub(super) struct Found {
     pub(super) dropped: Vec<Dropped>,
 }
 
-/// Finds the largest verified configuration that can be made of `avoidable`; ties go to the first found.
+/// Finds the largest verified configuration that can be made of `avoidable` on top of `base`, which passes; ties go to the first found.
 pub(super) fn search(
+    base: &Intervention,
     avoidable: &[Avoidable],
     mut ask: impl FnMut(&Intervention, Sureness) -> Result<Passing, Unanswered>,
 ) -> Result<Found, Unanswered> {
-    let everything: Intervention = avoidable.iter().map(|item| (item.call, item.treatments[0])).collect();
+    let everything = avoidable.iter().fold(base.clone(), |everything, item| everything.with(item.item, item.treatments[0]));
     if everything.is_empty() || ask(&everything, Sureness::Verified)? == Passing::Yes {
         return Ok(Found { configuration: everything, dropped: Vec::new() });
     }
     let mut order = avoidable.to_vec();
-    let mut best = grow(&order, &mut |configuration| ask(configuration, Sureness::Probe))?;
+    let mut best = grow(base, &order, &mut |configuration| ask(configuration, Sureness::Probe))?;
     let mut best_order = order.clone();
     let mut latest = best.clone();
     for _ in 0..RESTARTS {
@@ -100,10 +101,10 @@ pub(super) fn search(
         if best.dropped.len() <= 1 {
             break;
         }
-        let is_dropped = |item: &Avoidable| latest.dropped.iter().any(|dropped| dropped.call == item.call);
+        let is_dropped = |item: &Avoidable| latest.dropped.iter().any(|dropped| dropped.item == item.item);
         let (first, rest): (Vec<_>, Vec<_>) = order.iter().cloned().partition(is_dropped);
         order = [first, rest].concat();
-        latest = grow(&order, &mut |configuration| ask(configuration, Sureness::Probe))?;
+        latest = grow(base, &order, &mut |configuration| ask(configuration, Sureness::Probe))?;
         if latest.configuration.len() > best.configuration.len() {
             best = latest.clone();
             best_order.clone_from(&order);
@@ -112,14 +113,14 @@ pub(super) fn search(
     if best.configuration.is_empty() || ask(&best.configuration, Sureness::Verified)? == Passing::Yes {
         return Ok(best);
     }
-    grow(&best_order, &mut |configuration| ask(configuration, Sureness::Verified))
+    grow(base, &best_order, &mut |configuration| ask(configuration, Sureness::Verified))
 }
 
 type Oracle<'a> = dyn FnMut(&Intervention) -> Result<Passing, Unanswered> + 'a;
 
-/// Adds `order` to the empty configuration, as much of it as passes.
-fn grow(order: &[Avoidable], ask: &mut Oracle<'_>) -> Result<Found, Unanswered> {
-    let mut found = Found::default();
+/// Adds `order` to `base`, as much of it as passes.
+fn grow(base: &Intervention, order: &[Avoidable], ask: &mut Oracle<'_>) -> Result<Found, Unanswered> {
+    let mut found = Found { configuration: base.clone(), dropped: Vec::new() };
     add(&mut found, order, ask)?;
     Ok(found)
 }
@@ -128,19 +129,19 @@ fn grow(order: &[Avoidable], ask: &mut Oracle<'_>) -> Result<Found, Unanswered> 
 fn add(found: &mut Found, items: &[Avoidable], ask: &mut Oracle<'_>) -> Result<(), Unanswered> {
     if let [item] = items {
         for &treatment in item.treatments {
-            let candidate = found.configuration.clone().with(item.call, treatment);
+            let candidate = found.configuration.clone().with(item.item, treatment);
             if ask(&candidate)? == Passing::Yes {
                 found.configuration = candidate;
                 return Ok(());
             }
         }
         let treatment = item.treatments[item.treatments.len() - 1];
-        found.dropped.push(Dropped { call: item.call, treatment, together_with: found.configuration.clone() });
+        found.dropped.push(Dropped { item: item.item, treatment, together_with: found.configuration.clone() });
         return Ok(());
     }
     let mut candidate = found.configuration.clone();
     for item in items {
-        candidate.insert(item.call, item.treatments[0]);
+        candidate.insert(item.item, item.treatments[0]);
     }
     if ask(&candidate)? == Passing::Yes {
         found.configuration = candidate;
@@ -157,7 +158,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn avoidable(names: &str, treatments: &'static [Treatment]) -> Vec<Avoidable> {
-        names.split(' ').map(|name| Avoidable { call: name.parse().unwrap(), treatments }).collect()
+        names.split(' ').map(|name| Avoidable { item: name.parse().unwrap(), treatments }).collect()
     }
 
     fn intervention(text: &str) -> Intervention {
@@ -165,9 +166,9 @@ mod tests {
     }
 
     /// Searches with an oracle that knows everything at once; returns the number of different questions too.
-    fn run(items: &[Avoidable], mut passes: impl FnMut(&Intervention, Sureness) -> bool) -> (Found, usize) {
+    fn run(avoidable: &[Avoidable], mut passes: impl FnMut(&Intervention, Sureness) -> bool) -> (Found, usize) {
         let mut asked = BTreeSet::new();
-        let found = search(items, |configuration, sureness| {
+        let found = search(&Intervention::none(), avoidable, |configuration, sureness| {
             asked.insert(configuration.clone());
             Ok(if passes(configuration, sureness) { Passing::Yes } else { Passing::No })
         });
@@ -175,7 +176,7 @@ mod tests {
     }
 
     fn contains(configuration: &Intervention, part: &str) -> bool {
-        intervention(part).iter().all(|(call, treatment)| configuration.get(call) == Some(treatment))
+        intervention(part).iter().all(|(item, treatment)| configuration.get(item) == Some(treatment))
     }
 
     const STUB: &[Treatment] = &[Treatment::Stub];

@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Culprit;
-use super::joint::{self, Avoidable, Sureness, Unanswered};
+use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
 use super::replicas::{Answer, Passing, Runs};
 use super::verdict::TreatmentResult;
 use super::{Report, Settings};
-use crate::syscalls::Sysno;
-use crate::trial::{Degradation, Intervention, Treatment};
+
+use crate::trial::{Degradation, Intervention, Item, Treatment};
 
 /// How often a group of other treatments that fails is halved.
 const HALVINGS: u32 = 2;
@@ -22,23 +22,23 @@ const HALVINGS: u32 = 2;
 /// What was found of another image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The joint configuration.
+    /// The joint configuration, of calls and details.
     pub joint: Intervention,
     /// Groups that passed, of treatments that the joint configuration did not choose, each with the rest of the configuration.
     pub others: Vec<Intervention>,
     /// What each treatment alone did.
-    pub results: BTreeMap<(Sysno, Treatment), TreatmentResult>,
+    pub results: BTreeMap<(Item, Treatment), TreatmentResult>,
     /// Calls that can be avoided alone, but not together with the rest.
     pub culprits: Vec<Culprit>,
     /// Passes that did worse than the baseline.
-    pub degraded: Vec<(Sysno, Treatment, Degradation)>,
+    pub degraded: Vec<(Item, Treatment, Degradation)>,
 }
 
 impl Known {
     /// What the runs of a call alone said, if they said enough.
     #[must_use]
-    pub fn result(call: Sysno, reports: Vec<Report>, settings: &Settings) -> Option<TreatmentResult> {
-        match reports.into_iter().collect::<Runs>().single(call, settings) {
+    pub fn result(item: Item, reports: Vec<Report>, settings: &Settings) -> Option<TreatmentResult> {
+        match reports.into_iter().collect::<Runs>().single(item, settings) {
             Answer::Known(result) => Some(result),
             Answer::More(_) => None,
         }
@@ -48,29 +48,31 @@ impl Known {
 /// What of it still holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verified {
-    pub(super) results: BTreeMap<(Sysno, Treatment), TreatmentResult>,
+    pub(super) results: BTreeMap<(Item, Treatment), TreatmentResult>,
     pub(super) left_out: Vec<Culprit>,
+    /// What is verified anew.
+    pub(super) found: Found,
 }
 
 /// Finds out what of `before` still holds for an app that uses these calls.
 pub(super) fn verify(
     before: &Known,
-    used: &BTreeSet<Sysno>,
+    used: &BTreeSet<Item>,
     mut ask: impl FnMut(&Intervention, Sureness) -> Result<Passing, Unanswered>,
 ) -> Result<Verified, Vec<Unanswered>> {
     let still: Vec<_> = before
         .joint
         .iter()
-        .filter(|(call, _)| used.contains(call))
-        .map(|(call, treatment)| Avoidable { call, treatments: joint::only(treatment) })
+        .filter(|(item, _)| used.contains(item))
+        .map(|(item, treatment)| Avoidable { item, treatments: joint::only(treatment) })
         .collect();
-    let found = joint::search(&still, &mut ask).map_err(|missing| vec![missing])?;
-    let broken: BTreeSet<_> = found.dropped.iter().map(|dropped| dropped.call).collect();
+    let found = joint::search(&Intervention::none(), &still, &mut ask).map_err(|missing| vec![missing])?;
+    let broken: BTreeSet<_> = found.dropped.iter().map(|dropped| dropped.item).collect();
     let mut confirmed: BTreeSet<_> = found.configuration.iter().collect();
     let mut missing = Vec::new();
     for others in &before.others {
-        let of_group = |(call, treatment): &(Sysno, Treatment)| {
-            found.configuration.get(*call).is_some_and(|chosen| chosen != *treatment) && !confirmed.contains(&(*call, *treatment))
+        let of_group = |(item, treatment): &(Item, Treatment)| {
+            found.configuration.get(*item).is_some_and(|chosen| chosen != *treatment) && !confirmed.contains(&(*item, *treatment))
         };
         let group: Intervention = others.iter().filter(of_group).collect();
         if group.is_empty() {
@@ -85,30 +87,30 @@ pub(super) fn verify(
     if !missing.is_empty() {
         return Err(missing);
     }
-    let left_out: Vec<_> = before.culprits.iter().filter(|culprit| used.contains(&culprit.call)).cloned().collect();
-    let is_left_out = |call: &Sysno| left_out.iter().any(|culprit| culprit.call == *call);
-    let holds = |(call, treatment): &(Sysno, Treatment), result: &TreatmentResult| {
-        let settled = !result.works() || confirmed.contains(&(*call, *treatment)) || is_left_out(call);
-        used.contains(call) && !broken.contains(call) && !result.inconclusive() && settled
+    let left_out: Vec<_> = before.culprits.iter().filter(|culprit| used.contains(&culprit.item)).cloned().collect();
+    let is_left_out = |item: &Item| left_out.iter().any(|culprit| culprit.item == *item);
+    let holds = |(item, treatment): &(Item, Treatment), result: &TreatmentResult| {
+        let settled = !result.works() || confirmed.contains(&(*item, *treatment)) || is_left_out(item);
+        used.contains(item) && !broken.contains(item) && !result.inconclusive() && settled
     };
     let results = before.results.iter().filter(|(single, result)| holds(single, result));
     let results = results.map(|(single, result)| (*single, *result)).collect();
-    Ok(Verified { results, left_out })
+    Ok(Verified { results, left_out, found })
 }
 
 /// The configuration with other treatments of some of its calls.
 fn with_others(configuration: &Intervention, others: &Intervention) -> Intervention {
-    others.iter().fold(configuration.clone(), |configuration, (call, treatment)| configuration.with(call, treatment))
+    others.iter().fold(configuration.clone(), |configuration, (item, treatment)| configuration.with(item, treatment))
 }
 
 /// Runs the treatments that `configuration` did not choose although they work alone, in groups as large as pass.
 pub(super) fn try_others(
     configuration: &Intervention,
-    works: impl Fn(Sysno, Treatment) -> bool,
+    works: impl Fn(Item, Treatment) -> bool,
     mut ask: impl FnMut(&Intervention, Sureness) -> Result<Passing, Unanswered>,
 ) -> Result<(), Vec<Unanswered>> {
-    let other = configuration.iter().map(|(call, treatment)| (call, treatment.other()));
-    let mut groups: Vec<Vec<_>> = vec![other.filter(|(call, treatment)| works(*call, *treatment)).collect()];
+    let other = configuration.iter().map(|(item, treatment)| (item, treatment.other()));
+    let mut groups: Vec<Vec<_>> = vec![other.filter(|(item, treatment)| works(*item, *treatment)).collect()];
     for _ in 0..=HALVINGS {
         let mut failed = Vec::new();
         let mut missing = Vec::new();

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Report;
 use super::replicas::{Ask, Runs};
-use crate::syscalls::Sysno;
-use crate::trial::{Care, Intervention, Purpose, TrialId, TrialRequest, Watch};
+
+use crate::trial::{Care, Intervention, Item, Purpose, TrialId, TrialRequest, Watch};
 
 /// Everything that was asked for and recorded so far.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl Ledger {
     }
 
     /// Every call seen in runs that treat nothing and watch everything.
-    pub(super) fn seen_in_traces(&self) -> BTreeSet<Sysno> {
+    pub(super) fn seen_in_traces(&self) -> BTreeSet<Item> {
         self.runs(Watch::Everything, &Intervention::none()).reports().flat_map(|report| report.seen.iter().copied()).collect()
     }
 }

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::syscalls::Sysno;
-use crate::trial::Treatment;
+use crate::trial::{Item, Treatment};
 
 /// What counts as likely where nothing at all is known, in thousandths: about half of the treatments of used calls work.
 const BASE: u64 = 550;
@@ -20,16 +19,16 @@ struct Tally {
 /// How often each call was avoidable elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Likelihoods {
-    tallies: BTreeMap<(Sysno, Treatment), Tally>,
+    tallies: BTreeMap<(Item, Treatment), Tally>,
     all: Tally,
 }
 
 impl Likelihoods {
     /// Takes into account that `treatment` of `call` worked or did not, in one app; `weight` is 1, or more for an app that resembles
     /// the one that is asked for.
-    pub fn learn(&mut self, call: Sysno, treatment: Treatment, works: bool, weight: u32) {
+    pub fn learn(&mut self, item: Item, treatment: Treatment, works: bool, weight: u32) {
         let weight = u64::from(weight);
-        for tally in [self.tallies.entry((call, treatment)).or_default(), &mut self.all] {
+        for tally in [self.tallies.entry((item, treatment)).or_default(), &mut self.all] {
             tally.tried += weight;
             tally.works += if works { weight } else { 0 };
         }
@@ -38,9 +37,9 @@ impl Likelihoods {
     /// How likely `treatment` of `call` works, in thousandths, never 0 and never 1000: what was seen, and one more app that is like
     /// the mean of all calls.
     #[must_use]
-    pub fn of(&self, call: Sysno, treatment: Treatment) -> u64 {
+    pub fn of(&self, item: Item, treatment: Treatment) -> u64 {
         let base = (self.all.works * 1000 + BASE) / (self.all.tried + 1);
-        let tally = self.tallies.get(&(call, treatment)).copied().unwrap_or_default();
+        let tally = self.tallies.get(&(item, treatment)).copied().unwrap_or_default();
         ((tally.works * 1000 + base) / (tally.tried + 1)).clamp(1, 999)
     }
 }

@@ -6,21 +6,21 @@
 use std::collections::BTreeSet;
 
 use super::{Explorer, Findings, Report, Step};
-use crate::syscalls::Sysno;
-use crate::trial::{FailCause, InconclusiveCause, Intervention, Outcome, TrialRequest, Watch};
+
+use crate::trial::{FailCause, InconclusiveCause, Intervention, Item, Outcome, TrialRequest, Watch};
 
 /// An app that is known by what it uses and what breaks it.
 #[derive(Debug, Clone, Default)]
 pub struct AppModel {
-    used: BTreeSet<Sysno>,
+    used: BTreeSet<Item>,
     breaks: Vec<Intervention>,
-    unexercised: BTreeSet<Sysno>,
+    unexercised: BTreeSet<Item>,
 }
 
 impl AppModel {
     /// An app that uses these calls and that nothing breaks.
     #[must_use]
-    pub fn new(used: impl IntoIterator<Item = Sysno>) -> Self {
+    pub fn new(used: impl IntoIterator<Item = Item>) -> Self {
         Self { used: used.into_iter().collect(), ..Self::default() }
     }
 
@@ -33,15 +33,15 @@ impl AppModel {
 
     /// `call` is seen by the trace, but never made while it is treated.
     #[must_use]
-    pub fn without_hits_of(mut self, call: Sysno) -> Self {
-        self.unexercised.insert(call);
+    pub fn without_hits_of(mut self, item: Item) -> Self {
+        self.unexercised.insert(item);
         self
     }
 
     /// Whether the app works under `intervention`.
     #[must_use]
     pub fn passes(&self, intervention: &Intervention) -> bool {
-        let holds = |part: &Intervention| part.iter().all(|(call, treatment)| intervention.get(call) == Some(treatment));
+        let holds = |part: &Intervention| part.iter().all(|(item, treatment)| intervention.get(item) == Some(treatment));
         !self.breaks.iter().any(holds)
     }
 
@@ -49,10 +49,10 @@ impl AppModel {
     #[must_use]
     pub fn report(&self, request: &TrialRequest) -> Report {
         let outcome = if self.passes(&request.intervention) { Outcome::Pass } else { fail() };
-        let treated = request.intervention.iter().map(|(call, _)| call);
+        let treated = request.intervention.iter().map(|(item, _)| item);
         let seen = match request.watch {
             Watch::Everything => self.used.clone(),
-            Watch::Treated => treated.filter(|call| !self.unexercised.contains(call)).collect(),
+            Watch::Treated => treated.filter(|item| !self.unexercised.contains(item)).collect(),
             Watch::Nothing => BTreeSet::new(),
         };
         Report::new(outcome, seen)

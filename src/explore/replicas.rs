@@ -9,8 +9,8 @@
 
 use super::verdict::TreatmentResult;
 use super::{Report, Settings};
-use crate::syscalls::Sysno;
-use crate::trial::{Care, Outcome};
+
+use crate::trial::{Care, Item, Outcome};
 
 /// Runs without a hit after which a call counts as not exercised.
 pub(super) const IDLE_RUNS: u32 = 3;
@@ -91,6 +91,13 @@ impl Runs {
             .zip(&self.0)
             .filter_map(|(replica, (_, report))| Some((replica, &report.as_ref()?.outcome)))
             .filter(|(_, outcome)| !matches!(outcome, Outcome::Pass))
+    }
+
+    /// The failures without doubt, with their replica.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (u32, &Outcome)> {
+        let reports = (0..).zip(&self.0).filter_map(|(replica, (_, report))| Some((replica, report.as_ref()?)));
+        let failed = |report: &Report| matches!(report.outcome, Outcome::Fail(_)) && !report.doubtful;
+        reports.filter(move |(_, report)| failed(report)).map(|(replica, report)| (replica, &report.outcome))
     }
 
     fn count(&self, predicate: impl Fn(&Report) -> bool) -> u32 {
@@ -174,8 +181,8 @@ impl Runs {
     ///
     /// Where hits are counted, a run in which the call was not made proves nothing. Such runs count only as long as there
     /// is no other: then two failures are still failures, but a pass never makes the treatment work.
-    pub(super) fn single(&self, call: Sysno, settings: &Settings) -> Answer<TreatmentResult> {
-        let hit = |report: &Report| !settings.count_hits || report.seen.contains(&call);
+    pub(super) fn single(&self, item: Item, settings: &Settings) -> Answer<TreatmentResult> {
+        let hit = |report: &Report| !settings.count_hits || report.seen.contains(&item);
         let failed = |report: &Report| matches!(report.outcome, Outcome::Fail(_));
         let passes = self.count(|report| hit(report) && matches!(report.outcome, Outcome::Pass));
         let fails = self.count(|report| hit(report) && failed(report) && !report.doubtful);
@@ -215,7 +222,7 @@ mod tests {
     use super::*;
     use crate::explore::model::{fail, inconclusive};
 
-    fn call() -> Sysno {
+    fn item() -> Item {
         "futex".parse().unwrap()
     }
 
@@ -228,7 +235,7 @@ mod tests {
                 'I' => inconclusive(),
                 other => panic!("{other}"),
             };
-            let seen = if letter.is_ascii_uppercase() { BTreeSet::from([call()]) } else { BTreeSet::new() };
+            let seen = if letter.is_ascii_uppercase() { BTreeSet::from([item()]) } else { BTreeSet::new() };
             Report { doubtful: letter.eq_ignore_ascii_case(&'d'), ..Report::new(outcome, seen) }
         };
         letters.chars().map(report).collect()
@@ -239,7 +246,7 @@ mod tests {
     }
 
     fn single(letters: &str) -> Answer<TreatmentResult> {
-        runs(letters).single(call(), &Settings::default())
+        runs(letters).single(item(), &Settings::default())
     }
 
     #[test]
@@ -280,7 +287,7 @@ mod tests {
     #[test]
     fn without_counted_hits_a_pass_is_a_pass() {
         let settings = Settings { count_hits: false, ..Settings::default() };
-        assert_eq!(runs("p").single(call(), &settings), Answer::Known(TreatmentResult::Works { passes: 1, runs: 1 }));
+        assert_eq!(runs("p").single(item(), &settings), Answer::Known(TreatmentResult::Works { passes: 1, runs: 1 }));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use proptest::strategy::Strategy as _;
 
 use super::model::{AppModel, Driven, drive, fail, inconclusive};
 use super::*;
+use crate::trial::{Care, Intervention, Item, Purpose, Treatment, TrialId, Watch};
 
-fn call(name: &str) -> Sysno {
+fn call(name: &str) -> Item {
     name.parse().unwrap()
 }
 
@@ -191,7 +192,7 @@ fn culprit_names_the_trial_that_made_it_be_left_out() {
     assert_eq!(
         joint.culprits,
         [Culprit {
-            call: call("write"),
+            item: call("write"),
             treatment: Treatment::Fake,
             together_with: intervention("stub=brk,close"),
             reason: fail().to_string(),
@@ -229,7 +230,7 @@ fn inconclusive_joint_configuration_is_not_taken_and_said() {
     let measured = measured(&driven);
     assert_eq!(measured.joint.configuration, intervention("stub=brk"));
     assert_eq!(measured.joint.culprits.len(), 1);
-    assert_eq!(measured.incomplete, [format!("joint run of 2 calls: {}", inconclusive())]);
+    assert_eq!(measured.incomplete, [format!("joint run of 2 items: {}", inconclusive())]);
 }
 
 #[test]
@@ -303,13 +304,13 @@ fn progress_ends_with_everything_done() {
 /// The outcomes of a campaign as a later one with another image knows them.
 fn known(driven: &Driven) -> Known {
     let measured = measured(driven);
-    let result = |(&call, row): (&Sysno, &Row)| Treatment::ALL.map(|treatment| ((call, treatment), row.result(treatment)));
+    let result = |(&call, row): (&Item, &Row)| Treatment::ALL.map(|treatment| ((call, treatment), row.result(treatment)));
     let others = driven
         .trials
         .iter()
         .filter(|(request, report)| request.purpose == Purpose::Others && matches!(report.outcome, Outcome::Pass));
     Known {
-        joint: measured.joint.configuration.clone(),
+        joint: measured.everything.as_ref().unwrap_or(&measured.joint).configuration.clone(),
         others: others.map(|(request, _)| request.intervention.clone()).collect(),
         results: measured.rows.iter().flat_map(result).collect(),
         culprits: measured.joint.culprits.clone(),
@@ -322,7 +323,7 @@ fn recheck(before: &Driven, run: impl FnMut(&TrialRequest) -> Report) -> Driven 
     drive(Explorer::with(Settings::default(), knowledge), 4, |_| 0, run)
 }
 
-fn verdicts(driven: &Driven) -> BTreeMap<Sysno, (Option<Verdict>, Plan)> {
+fn verdicts(driven: &Driven) -> BTreeMap<Item, (Option<Verdict>, Plan)> {
     measured(driven).rows.iter().map(|(call, row)| (*call, (row.verdict, row.joint))).collect()
 }
 
@@ -378,6 +379,71 @@ fn strategy_joint_finds_as_large_a_configuration_and_says_that_verdicts_are_infe
     let informed = drive(Explorer::with(settings, knowledge), 4, |_| 0, |request| model.report(request));
     assert_eq!(measured(&informed).joint.configuration.len(), joint.configuration.len());
     assert!(informed.trials.len() * 2 < exhaustive.trials.len(), "{} trials", informed.trials.len());
+}
+
+#[test]
+fn details_are_tried_of_what_has_to_be_implemented_and_verified_together() {
+    let used = "brk mmap mmap(MAP_ANONYMOUS) mmap(MAP_POPULATE) ioctl ioctl(TCGETS) /dev/urandom /proc/self/status";
+    let breaks = [
+        "stub=mmap",
+        "fake=mmap",
+        "stub=mmap(MAP_ANONYMOUS)",
+        "fake=mmap(MAP_ANONYMOUS)",
+        "fake=mmap(MAP_POPULATE)",
+        "stub=/dev/urandom",
+        "fake=/dev/urandom",
+    ];
+    let model = app(used, &breaks);
+    let driven = explore(Settings::default(), |request| model.report(request));
+    let verdict = |name: &str| measured(&driven).rows[&call(name)].verdict;
+    assert_eq!(verdict("mmap(MAP_ANONYMOUS)"), Some(Verdict::Required));
+    assert_eq!(verdict("mmap(MAP_POPULATE)"), Some(Verdict::Stub));
+    assert_eq!(verdict("ioctl(TCGETS)"), None, "an OS that stubs `ioctl` needs none of its requests");
+    assert_eq!(verdict("/dev/urandom"), Some(Verdict::Required));
+    assert_eq!(verdict("/proc/self/status"), Some(Verdict::Any));
+    assert_eq!(measured(&driven).joint.configuration, intervention("stub=brk,ioctl"));
+    let everything = measured(&driven).everything.clone().unwrap();
+    assert_eq!(everything.configuration, intervention("stub=brk,ioctl,mmap(MAP_POPULATE),/proc/self/status"));
+    assert_eq!((everything.verified, everything.of), (3, 3));
+    assert!(measured(&driven).incomplete.is_empty());
+
+    let all = explore(Settings { details: Details::All, ..Settings::default() }, |request| model.report(request));
+    assert_eq!(measured(&all).rows[&call("ioctl(TCGETS)")].verdict, Some(Verdict::Any));
+    let none = explore(Settings { details: Details::None, ..Settings::default() }, |request| model.report(request));
+    assert_eq!(measured(&none).rows[&call("/dev/urandom")].verdict, None);
+    assert!(none.trials.iter().all(|(request, _)| request.intervention.iter().all(|(item, _)| item.call().is_some())));
+}
+
+#[test]
+fn details_that_conflict_are_found() {
+    let model = app(
+        "mmap mmap(MAP_POPULATE) /proc/self/status /proc/self/maps",
+        &["stub=mmap", "fake=mmap", "stub=/proc/self/maps,/proc/self/status", "fake=/proc/self/maps", "fake=/proc/self/status"],
+    );
+    let driven = explore(Settings::default(), |request| model.report(request));
+    let everything = measured(&driven).everything.clone().unwrap();
+    assert_eq!(everything.configuration.len(), 2);
+    assert_eq!(everything.culprits.len(), 1);
+    assert!(everything.culprits[0].item.to_string().starts_with("/proc/self/"));
+}
+
+#[test]
+fn recheck_with_details_takes_no_more_trials() {
+    let used = format!("{CALLS} mmap(MAP_POPULATE) /proc/self/status openat(O_CLOEXEC)");
+    let mut breaks = BREAKS.to_vec();
+    breaks.extend(["fake=openat", "stub=openat(O_CLOEXEC)", "fake=openat(O_CLOEXEC)"]);
+    let model = app(&used, &breaks);
+    let first = explore(Settings::default(), |request| model.report(request));
+    assert!(measured(&first).everything.is_some());
+    let second = recheck(&first, |request| model.report(request));
+    assert_eq!(verdicts(&second), verdicts(&first));
+    assert_eq!(
+        measured(&second).everything.as_ref().unwrap().configuration,
+        measured(&first).everything.as_ref().unwrap().configuration
+    );
+    assert_eq!(measured(&second).joint.configuration, measured(&first).joint.configuration);
+    assert_eq!((measured(&second).joint.verified, measured(&second).joint.of), (3, 3), "as part of everything");
+    assert!(second.trials.len() <= 8, "{} trials", second.trials.len());
 }
 
 /// A report of a run that took so many milliseconds.
@@ -478,7 +544,7 @@ fn recording_a_trial_that_was_not_asked_for_panics() {
 const NAMES: [&str; 12] =
     ["brk", "chown", "clone3", "close", "fcntl", "futex", "ioctl", "mmap", "openat", "prctl", "read", "sendfile"];
 
-fn treated_call() -> impl proptest::strategy::Strategy<Value = (Sysno, Treatment)> {
+fn treated_call() -> impl proptest::strategy::Strategy<Value = (Item, Treatment)> {
     (0..NAMES.len(), prop::bool::ANY)
         .prop_map(|(index, stub)| (call(NAMES[index]), if stub { Treatment::Stub } else { Treatment::Fake }))
 }
@@ -563,9 +629,9 @@ proptest! {
                 prop_assert!(!model.passes(&joint.configuration.clone().with(call, treatment)), "{call} {treatment}");
             }
         }
-        prop_assert_eq!(joint.culprits.iter().map(|culprit| culprit.call).collect::<Vec<_>>(), culprits);
+        prop_assert_eq!(joint.culprits.iter().map(|culprit| culprit.item).collect::<Vec<_>>(), culprits);
         for culprit in &joint.culprits {
-            prop_assert!(!model.passes(&culprit.together_with.clone().with(culprit.call, culprit.treatment)));
+            prop_assert!(!model.passes(&culprit.together_with.clone().with(culprit.item, culprit.treatment)));
         }
         prop_assert!(measured.incomplete.is_empty());
         prop_assert!(driven.trials.len() <= most_trials(&driven));

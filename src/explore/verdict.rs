@@ -155,6 +155,8 @@ pub enum TreatmentResult {
         /// Runs that ended, one way or the other, without a hit.
         runs: u32,
     },
+    /// It was not tried, and nothing is known.
+    Untried,
     /// It was not tried alone; this is what the joint configuration, which was verified, does or does not do.
     Inferred {
         /// Whether it is part of the joint configuration.
@@ -181,7 +183,7 @@ impl TreatmentResult {
     pub const fn unstable(self) -> bool {
         match self {
             Self::Works { passes, runs } | Self::Fails { passes, runs } => 0 < passes && passes < runs,
-            Self::Unexercised { .. } | Self::Inferred { .. } | Self::Inconclusive { .. } => false,
+            Self::Unexercised { .. } | Self::Untried | Self::Inferred { .. } | Self::Inconclusive { .. } => false,
         }
     }
 
@@ -200,6 +202,7 @@ impl fmt::Display for TreatmentResult {
             Self::Fails { passes, runs } if self.unstable() => write!(formatter, "fails, unstable ({passes} of {runs} passed)"),
             Self::Fails { .. } => formatter.write_str("fails"),
             Self::Unexercised { runs } => write!(formatter, "not exercised in {runs} runs"),
+            Self::Untried => formatter.write_str("not tried"),
             Self::Inferred { works: true, .. } => formatter.write_str("inferred: works together with the others"),
             Self::Inferred { works: false, tried: true } => formatter.write_str("inferred: not part of what works together"),
             Self::Inferred { works: false, tried: false } => {

@@ -16,6 +16,10 @@
 //! 2. `execve` and `exit_group` whose unused sixth argument is the nonce of this trial pass: that is the shim's
 //!    launch of the app, not the app's doing;
 //! 3. the fragments of the policy; what none of them matches gets the policy's default.
+//!
+//! A whole call is matched by its number. An argument feature that stands in registers is matched by conditions on these; one that
+//! stands behind a pointer, and a pseudo-file, can only be decided by whoever looks at memory, so every call that may have it is
+//! notified.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,8 +29,10 @@ use seccompiler::{
     sock_filter,
 };
 
+use crate::syscalls::features::{Condition, Test};
+use crate::syscalls::paths::{self, Access};
 use crate::syscalls::{Architecture, Sysno};
-use crate::trial::{Intervention, Treatment, Watch};
+use crate::trial::{Intervention, Item, Treatment, Watch};
 
 /// `SECCOMP_RET_USER_NOTIF` of `linux/seccomp.h`.
 const RETURN_USER_NOTIFICATION: u32 = 0x7fc0_0000;
@@ -65,8 +71,8 @@ const LIFECYCLE: [&str; 10] = ["clone", "clone3", "execve", "execveat", "exit", 
 /// Why no program could be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterError {
-    /// A treated call does not exist on the architecture of the filter.
-    NoSuchCall(Sysno, Architecture),
+    /// A treated item does not exist on the architecture of the filter.
+    NoSuchItem(Item, Architecture),
     /// seccompiler refused a fragment.
     Compile(String),
 }
@@ -74,7 +80,7 @@ pub enum FilterError {
 impl fmt::Display for FilterError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuchCall(call, architecture) => write!(formatter, "`{call}` does not exist on {architecture}"),
+            Self::NoSuchItem(item, architecture) => write!(formatter, "`{item}` does not exist on {architecture}"),
             Self::Compile(message) => write!(formatter, "cannot compile the filter: {message}"),
         }
     }
@@ -106,21 +112,81 @@ pub fn compile(
     let default = match watch {
         Watch::Everything => RETURN_USER_NOTIFICATION,
         Watch::Treated => {
+            let targets = Targets::of(architecture, intervention.iter().map(|(item, _)| item))?;
             let mut notified = lifecycle(architecture);
-            notified.extend(intervention.iter().map(|(call, _)| call));
+            notified.extend(targets.calls);
+            notified.extend(targets.looked_into);
             fragments.push(Fragment::calls(architecture, notified, RETURN_USER_NOTIFICATION)?);
+            fragments.push(Fragment::features(architecture, targets.features, RETURN_USER_NOTIFICATION)?);
             RETURN_ALLOW
         }
         Watch::Nothing => {
-            for (treatment, answer) in [(Treatment::Stub, RETURN_ERRNO | ENOSYS), (Treatment::Fake, RETURN_ERRNO)] {
-                fragments.push(Fragment::calls(architecture, intervention.treated(treatment), answer)?);
+            let mut notified = lifecycle(architecture);
+            let answers = [(Treatment::Stub, RETURN_ERRNO | ENOSYS), (Treatment::Fake, RETURN_ERRNO)];
+            let targets =
+                answers.map(|(treatment, answer)| Ok((Targets::of(architecture, intervention.treated(treatment))?, answer)));
+            let targets = targets.into_iter().collect::<Result<Vec<_>, _>>()?;
+            for (targets, answer) in &targets {
+                fragments.push(Fragment::calls(architecture, targets.calls.iter().copied(), *answer)?);
+                notified.retain(|call| !targets.calls.contains(call));
+                notified.extend(&targets.looked_into);
             }
-            let notified = lifecycle(architecture).into_iter().filter(|call| intervention.get(*call).is_none());
+            for (targets, answer) in targets {
+                fragments.push(Fragment::features(architecture, targets.features, answer)?);
+            }
             fragments.push(Fragment::calls(architecture, notified, RETURN_USER_NOTIFICATION)?);
             RETURN_ALLOW
         }
     };
     Ok(assemble(architecture, fragments, default))
+}
+
+/// Treated items, by how a filter can tell them.
+#[derive(Default)]
+struct Targets {
+    /// By the number of the call.
+    calls: BTreeSet<Sysno>,
+    /// By the call and what its registers hold.
+    features: Vec<(Sysno, Vec<Test>)>,
+    /// Not at all: these calls have to be looked into.
+    looked_into: BTreeSet<Sysno>,
+}
+
+impl Targets {
+    fn of(architecture: Architecture, items: impl Iterator<Item = Item>) -> Result<Self, FilterError> {
+        let exists = |call: &Sysno| call.number(architecture).is_some();
+        let mut targets = Self::default();
+        for item in items {
+            match item {
+                Item::Call(call) => {
+                    targets.calls.insert(call);
+                }
+                Item::Feature(feature) => {
+                    match feature.condition(architecture).ok_or(FilterError::NoSuchItem(item, architecture))? {
+                        Condition::Register(tests) => targets.features.push((feature.call(), tests)),
+                        Condition::Memory { .. } => {
+                            targets.looked_into.insert(feature.call());
+                        }
+                    }
+                }
+                Item::File(_) => {
+                    targets.looked_into.extend(Sysno::all().filter(|call| takes_a_path(*call)).filter(exists));
+                }
+            }
+        }
+        Ok(targets)
+    }
+}
+
+/// Whether a call takes a path that can be treated as that of a pseudo-file: those that open it, ask what it is or whether it may be
+/// used, or read a link.
+#[must_use]
+pub fn takes_a_path(call: Sysno) -> bool {
+    let treatable = |access: Access| match access {
+        Access::Open | Access::Stat | Access::ReadLink | Access::Access => true,
+        Access::Execute | Access::Other => false,
+    };
+    paths::arguments_of(call).iter().any(|argument| treatable(argument.access()))
 }
 
 /// Some calls with the value the filter returns for them.
@@ -146,6 +212,25 @@ impl Fragment {
         Self::new(architecture, rules, answer)
     }
 
+    fn features(
+        architecture: Architecture,
+        features: impl IntoIterator<Item = (Sysno, Vec<Test>)>,
+        answer: u32,
+    ) -> Result<Self, FilterError> {
+        let compile_error = |error: seccompiler::BackendError| FilterError::Compile(error.to_string());
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+        for (call, tests) in features {
+            let conditions = tests.iter().map(|test| {
+                let length = if test.mask > u64::from(u32::MAX) { SeccompCmpArgLen::Qword } else { SeccompCmpArgLen::Dword };
+                SeccompCondition::new(test.argument, length, SeccompCmpOp::MaskedEq(test.mask), test.value)
+            });
+            let conditions = conditions.collect::<Result<_, _>>().map_err(compile_error)?;
+            let rule = SeccompRule::new(conditions).map_err(compile_error)?;
+            rules.entry(number(architecture, call)?).or_default().push(rule);
+        }
+        Self::new(architecture, rules, answer)
+    }
+
     fn launch(architecture: Architecture, nonce: u64) -> Result<Self, FilterError> {
         let compile_error = |error: seccompiler::BackendError| FilterError::Compile(error.to_string());
         let mut rules = BTreeMap::new();
@@ -161,7 +246,7 @@ impl Fragment {
 }
 
 fn number(architecture: Architecture, call: Sysno) -> Result<i64, FilterError> {
-    call.number(architecture).map(i64::from).ok_or(FilterError::NoSuchCall(call, architecture))
+    call.number(architecture).map(i64::from).ok_or(FilterError::NoSuchItem(call.into(), architecture))
 }
 
 /// Joins the fragments behind the check for foreign calls; what no fragment matches gets `default`.
@@ -299,6 +384,46 @@ mod tests {
     }
 
     #[test]
+    fn features_in_registers_are_told_by_the_filter() {
+        const ANONYMOUS: u64 = 0x20;
+        const POPULATE: u64 = 0x8000;
+        const TCGETS: u64 = 0x5401;
+        const FIONREAD: u64 = 0x541b;
+        let text = "stub=mmap(MAP_POPULATE),openat;fake=ioctl(TCGETS),ioctl(FIONREAD)";
+        for (watch, stub, fake) in
+            [(Watch::Treated, RETURN_USER_NOTIFICATION, RETURN_USER_NOTIFICATION), (Watch::Nothing, ERRNO_ENOSYS, RETURN_ERRNO)]
+        {
+            let program = program(text, watch);
+            let mmap = |flags| run(&program, NATIVE_X86_64, number_of("mmap"), [0, 4096, 3, flags, 0, 0]);
+            assert_eq!([mmap(ANONYMOUS), mmap(ANONYMOUS | POPULATE), mmap(POPULATE)], [RETURN_ALLOW, stub, stub]);
+            let ioctl = |request| run(&program, NATIVE_X86_64, number_of("ioctl"), [1, request, 0, 0, 0, 0]);
+            // The kernel takes 32 bits of the request.
+            assert_eq!(
+                [ioctl(TCGETS), ioctl(FIONREAD), ioctl(0x5413), ioctl(TCGETS | 1 << 40)],
+                [fake, fake, RETURN_ALLOW, fake]
+            );
+            assert_eq!(run(&program, NATIVE_X86_64, number_of("openat"), [0; 6]), stub);
+            assert_eq!(run(&program, NATIVE_X86_64, number_of("read"), [0; 6]), RETURN_ALLOW);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_memory_is_notified_whatever_is_watched() {
+        for watch in [Watch::Treated, Watch::Nothing] {
+            let clone3 = program("stub=clone3(CLONE_THREAD)", watch);
+            assert_eq!(run(&clone3, NATIVE_X86_64, number_of("clone3"), [0; 6]), RETURN_USER_NOTIFICATION);
+            assert_eq!(run(&clone3, NATIVE_X86_64, number_of("openat"), [0; 6]), RETURN_ALLOW);
+            let file = program("stub=/proc/self/status", watch);
+            for name in ["openat", "open", "newfstatat", "statx", "readlink", "access"] {
+                assert_eq!(run(&file, NATIVE_X86_64, number_of(name), [0; 6]), RETURN_USER_NOTIFICATION, "{name}");
+            }
+            for name in ["read", "unlink", "mkdir"] {
+                assert_eq!(run(&file, NATIVE_X86_64, number_of(name), [0; 6]), RETURN_ALLOW, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_call_of_another_architecture_is_refused() {
         let intervention = "stub=open".parse().unwrap();
         let error = compile(Architecture::Aarch64, &intervention, Watch::Treated, NONCE).unwrap_err();
@@ -309,7 +434,7 @@ mod tests {
     fn everything_at_once_fits_into_one_program() {
         for treatment in Treatment::ALL {
             let all = Sysno::all().filter(|call| call.number(Architecture::X86_64).is_some());
-            let intervention = all.map(|call| (call, treatment)).collect();
+            let intervention = all.map(|call| (call, treatment)).collect::<Intervention>();
             for watch in [Watch::Treated, Watch::Nothing] {
                 let program = compile(Architecture::X86_64, &intervention, watch, NONCE).unwrap();
                 assert!(program.len() < 4096, "{}", program.len());

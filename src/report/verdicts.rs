@@ -3,28 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::table::{Align, Table};
-use crate::store::{Finished, Stored, TrialRecord};
-use crate::syscalls::Sysno;
-use crate::trial::{Intervention, Outcome, Purpose, Treatment};
+use crate::explore::Verdict;
+use crate::store::{DetailRow, Finished, Stored, TrialRecord};
+use crate::trial::{Item, Outcome, Purpose, Treatment};
 
 /// What the single trials of each call and treatment gave, in words.
-struct Reasons(BTreeMap<(Sysno, Treatment), Vec<String>>);
+struct Reasons(BTreeMap<(Item, Treatment), Vec<String>>);
 
 impl Reasons {
     fn new(trials: &[TrialRecord]) -> Self {
         let mut reasons = BTreeMap::<_, Vec<String>>::new();
         for trial in trials.iter().filter(|trial| matches!(trial.purpose, Purpose::Single | Purpose::Quiet)) {
-            let mut items = trial.intervention.iter();
-            let (Some((call, treatment)), None) = (items.next(), items.next()) else { continue };
-            reasons.entry((call, treatment)).or_default().push(words(trial, call));
+            if let Some((item, treatment)) = trial.intervention.only() {
+                reasons.entry((item, treatment)).or_default().push(words(trial, item));
+            }
         }
         Self(reasons)
     }
 
     /// The reasons without repetitions, in the order of the runs.
-    fn of(&self, call: Sysno, treatment: Treatment) -> String {
+    fn of(&self, item: impl Into<Item>, treatment: Treatment) -> String {
         let mut said: Vec<&str> = Vec::new();
-        for reason in self.0.get(&(call, treatment)).into_iter().flatten() {
+        for reason in self.0.get(&(item.into(), treatment)).into_iter().flatten() {
             if !said.contains(&reason.as_str()) {
                 said.push(reason);
             }
@@ -33,10 +33,10 @@ impl Reasons {
     }
 }
 
-fn words(trial: &TrialRecord, call: Sysno) -> String {
+fn words(trial: &TrialRecord, item: Item) -> String {
     match &trial.result {
-        Outcome::Pass => match trial.hits.get(&call).map_or(0, |hits| hits.count) {
-            0 => "passes, but the call was never made: proves nothing".to_owned(),
+        Outcome::Pass => match trial.count(item) {
+            0 => "passes, but it was never treated: proves nothing".to_owned(),
             1 => "passes (1 hit)".to_owned(),
             hits => format!("passes ({hits} hits)"),
         },
@@ -75,26 +75,61 @@ pub fn show_text(name: &str, stored: &Stored, trials: &[TrialRecord]) -> String 
     ]);
     for (call, row) in &finished.verdicts {
         let verdict = row.verdict.map_or("inconclusive", |verdict| verdict.name());
-        let degraded = degradations(finished, *call).map(|text| format!(", but {text}")).unwrap_or_default();
+        let degraded = degradations(finished, (*call).into()).map(|text| format!(", but {text}")).unwrap_or_default();
         let count = finished.trace.get(call).map_or(0, |trace| trace.count);
         table.row([
             call.to_string(),
             count.to_string(),
-            format!("{verdict}{}{degraded}", remark(finished, *call)),
+            format!("{verdict}{}{degraded}", remark(finished, (*call).into())),
             row.joint.to_string(),
             reasons.of(*call, Treatment::Stub),
             reasons.of(*call, Treatment::Fake),
         ]);
     }
     text.push_str(&table.render());
+    text.push_str(&details(finished, &reasons));
     text.push_str(&epilogue(name, finished));
     text
 }
 
+/// The argument features and pseudo-files that were tried, and the number of those that were only seen.
+fn details(finished: &Finished, reasons: &Reasons) -> String {
+    let mut text = String::new();
+    let features = finished.features.iter().map(|(feature, row)| (Item::Feature(*feature), row));
+    let files = finished.pseudo_files.iter().map(|(file, row)| (Item::File(*file), row));
+    for (title, rows) in [("argument feature", features.collect::<Vec<_>>()), ("pseudo-file", files.collect())] {
+        let mut table =
+            Table::new(&[(title, Align::Left), ("verdict", Align::Left), ("stubbed", Align::Left), ("faked", Align::Left)]);
+        let mut only_seen = 0;
+        for (item, row) in rows {
+            if row.stub.is_none() && row.fake.is_none() {
+                only_seen += 1;
+                continue;
+            }
+            let verdict = row.verdict.map_or("inconclusive", Verdict::name);
+            let degraded = degradations(finished, item).map(|text| format!(", but {text}")).unwrap_or_default();
+            table.row([
+                item.to_string(),
+                format!("{verdict}{}{degraded}", remark(finished, item)),
+                reasons.of(item, Treatment::Stub),
+                reasons.of(item, Treatment::Fake),
+            ]);
+        }
+        if !table.is_empty() {
+            text.push_str(&format!("\n{}", table.render()));
+        }
+        if only_seen > 0 {
+            let seen = super::counted(only_seen, title);
+            text.push_str(&format!("\n{seen} seen and not tried\n"));
+        }
+    }
+    text
+}
+
 /// In what the passes of a call did worse than the baseline: `stub: throughput ×0.34; fake: open files ×14`.
-fn degradations(finished: &Finished, call: Sysno) -> Option<String> {
+fn degradations(finished: &Finished, item: Item) -> Option<String> {
     let of = |treatment: Treatment| {
-        let found = finished.summary.degraded.iter().filter(|found| found.call == call && found.treatment == treatment);
+        let found = finished.summary.degraded.iter().filter(|found| found.item == item && found.treatment == treatment);
         let words: Vec<_> = found.map(|found| found.degradation.to_string()).collect();
         (!words.is_empty()).then(|| format!("{treatment}: {}", words.join(", ")))
     };
@@ -103,15 +138,15 @@ fn degradations(finished: &Finished, call: Sysno) -> Option<String> {
 }
 
 /// What has to be known beside a verdict.
-fn remark(finished: &Finished, call: Sysno) -> &'static str {
+fn remark(finished: &Finished, item: Item) -> &'static str {
     let summary = &finished.summary;
-    if summary.assumed.contains(&call) {
+    if summary.assumed.contains(&item) {
         " (assumed)"
-    } else if summary.inferred.contains(&call) {
+    } else if summary.inferred.contains(&item) {
         " (inferred)"
-    } else if summary.unstable.iter().any(|treatment| treatment.call == call) {
+    } else if summary.unstable.iter().any(|treatment| treatment.item == item) {
         " (unstable)"
-    } else if summary.unexercised.iter().any(|treatment| treatment.call == call) {
+    } else if summary.unexercised.iter().any(|treatment| treatment.item == item) {
         " (unproven)"
     } else {
         ""
@@ -125,23 +160,27 @@ fn epilogue(name: &str, finished: &Finished) -> String {
         "\n{name}: {} calls used, {} required, {} stub only, {} fake only, {} any\n",
         summary.used, counts.required, counts.stub, counts.fake, counts.any
     );
-    let joint: Intervention = summary
-        .joint
-        .stub
-        .iter()
-        .map(|call| (*call, Treatment::Stub))
-        .chain(summary.joint.fake.iter().map(|call| (*call, Treatment::Fake)))
-        .collect();
+    let joint = summary.joint.configuration();
     text.push_str(&format!(
         "together: {} calls avoided at once, {} of {} runs passed\n",
         joint.len(),
         summary.joint.verified,
         summary.joint.of
     ));
-    for culprit in &summary.joint.culprits {
+    if let Some(everything) = &summary.everything {
+        text.push_str(&format!(
+            "together: {} calls, argument features and pseudo-files avoided at once, {} of {} runs passed\n",
+            everything.configuration().len(),
+            everything.verified,
+            everything.of
+        ));
+    }
+    let of_details = summary.everything.iter().flat_map(|everything| &everything.culprits);
+    let of_details = of_details.filter(|culprit| culprit.item.call().is_none());
+    for culprit in summary.joint.culprits.iter().chain(of_details) {
         text.push_str(&format!(
             "  `{}` is avoidable alone but not together with the others: {}\n",
-            culprit.call,
+            culprit.item,
             shortened(&culprit.reason)
         ));
     }
@@ -160,10 +199,10 @@ fn epilogue(name: &str, finished: &Finished) -> String {
         ));
     }
     for treatment in &summary.unstable {
-        text.push_str(&format!("unstable: `{}` {}: {}\n", treatment.call, past(treatment.treatment), treatment.result));
+        text.push_str(&format!("unstable: `{}` {}: {}\n", treatment.item, past(treatment.treatment), treatment.result));
     }
     for treatment in &summary.unexercised {
-        text.push_str(&format!("unproven: `{}` {}: {}\n", treatment.call, past(treatment.treatment), treatment.result));
+        text.push_str(&format!("unproven: `{}` {}: {}\n", treatment.item, past(treatment.treatment), treatment.result));
     }
     for foreign in &summary.foreign_calls {
         text.push_str(&format!(
@@ -208,17 +247,32 @@ pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_j
                 "syscall": call,
                 "calls": finished.trace.get(call).map_or(0, |trace| trace.count),
                 "verdict": row.verdict,
-                "remark": remark(finished, *call).trim_matches([' ', '(', ')']),
-                "degraded": degradations(finished, *call),
+                "remark": remark(finished, (*call).into()).trim_matches([' ', '(', ')']),
+                "degraded": degradations(finished, (*call).into()),
                 "joint": row.joint,
                 "stubbed": reasons.of(*call, Treatment::Stub),
                 "faked": reasons.of(*call, Treatment::Fake),
             })
         })
     });
+    let detail = |finished: &Finished, item: Item, row: &DetailRow| {
+        serde_json::json!({
+            "item": item,
+            "verdict": row.verdict,
+            "remark": remark(finished, item).trim_matches([' ', '(', ')']),
+            "degraded": degradations(finished, item),
+            "stubbed": reasons.of(item, Treatment::Stub),
+            "faked": reasons.of(item, Treatment::Fake),
+        })
+    };
+    let details = stored.finished.iter().flat_map(|finished| {
+        let features = finished.features.iter().map(|(feature, row)| detail(finished, (*feature).into(), row));
+        features.chain(finished.pseudo_files.iter().map(|(file, row)| detail(finished, (*file).into(), row)))
+    });
     serde_json::json!({
         "name": name,
         "calls": calls.collect::<Vec<_>>(),
+        "details": details.collect::<Vec<_>>(),
         "summary": stored.finished.as_ref().map(|finished| &finished.summary),
         "environment": stored.finished.as_ref().map(|finished| &finished.environment),
         "refused": stored.refused.as_ref().map(|refused| &refused.reasons),

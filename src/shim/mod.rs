@@ -12,14 +12,17 @@
 //! When its standard input ends, its host is gone, and it ends with everything below it.
 
 mod control;
+mod empty_file;
 mod launch;
 mod listening;
 mod notify;
 mod output;
 mod processes;
+mod recorder;
 mod sidecar;
 mod supervise;
 mod sys;
+mod treatments;
 mod user;
 
 use std::process::ExitCode;

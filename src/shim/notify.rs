@@ -3,17 +3,19 @@
 //! It blocks in the kernel while nothing happens; two system calls are its whole cost per notified call, as reading
 //! `/proc` for the caller's name is done once per thread and program.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::empty_file;
 use super::processes::{self, Processes};
+use super::recorder::Recorder;
 use super::sys::{self, Answer, Listener, Notification};
+use super::treatments::{self, Treatments};
 use crate::filter;
-use crate::syscalls::{Architecture, Sysno};
-use crate::trial::{CallLog, CallStatistics, ForeignCall, Intervention, SAMPLES_PER_CALL, Treatment, Watch};
+use crate::syscalls::{Architecture, Sysno, memory};
+use crate::trial::{ForeignCall, Intervention, Item, Treatment, Watch};
 
 /// `AUDIT_ARCH_*` of the native ABI (`linux/audit.h`).
 const NATIVE_ABI: u32 = match Architecture::NATIVE {
@@ -44,72 +46,7 @@ enum Role {
 #[derive(Debug, Clone, Copy)]
 struct Known {
     call: Sysno,
-    treatment: Option<Treatment>,
     role: Role,
-}
-
-/// How often one call was made, in the form that is cheap to count in.
-#[derive(Debug, Default)]
-struct Counter {
-    /// Indexed by interned process name.
-    by_process: Vec<u64>,
-    samples: Vec<[u64; 6]>,
-}
-
-/// Everything recorded so far.
-#[derive(Debug, Default)]
-pub(super) struct Recorder {
-    names: Vec<String>,
-    /// Which name the thread's process has.
-    threads: HashMap<u32, usize>,
-    calls: HashMap<Sysno, Counter>,
-    unknown: BTreeMap<u32, u64>,
-    foreign: BTreeMap<ForeignCall, u64>,
-}
-
-impl Recorder {
-    fn name_index(&mut self, thread: u32) -> usize {
-        if let Some(index) = self.threads.get(&thread) {
-            return *index;
-        }
-        let name = fs::read_to_string(format!("/proc/{thread}/comm"));
-        let name = name.map_or_else(|_| format!("thread {thread}"), |name| name.trim_end_matches('\n').to_owned());
-        let index = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            self.names.push(name);
-            self.names.len() - 1
-        });
-        self.threads.insert(thread, index);
-        index
-    }
-
-    fn count(&mut self, call: Sysno, notification: &Notification) {
-        let index = self.name_index(notification.thread);
-        let counter = self.calls.entry(call).or_default();
-        if counter.by_process.len() <= index {
-            counter.by_process.resize(index + 1, 0);
-        }
-        counter.by_process[index] += 1;
-        if counter.samples.len() < SAMPLES_PER_CALL && !counter.samples.contains(&notification.arguments) {
-            counter.samples.push(notification.arguments);
-        }
-    }
-
-    /// What was recorded, in the form that is reported.
-    pub(super) fn log(&self) -> CallLog {
-        let statistics = |counter: &Counter| {
-            let named = self.names.iter().cloned().zip(counter.by_process.iter().copied());
-            CallStatistics {
-                count: counter.by_process.iter().sum(),
-                processes: named.filter(|(_, count)| *count > 0).collect(),
-                samples: counter.samples.clone(),
-            }
-        };
-        CallLog {
-            calls: self.calls.iter().map(|(call, counter)| (*call, statistics(counter))).collect(),
-            unknown: self.unknown.clone(),
-            foreign: self.foreign.clone(),
-        }
-    }
 }
 
 /// What both halves of the supervisor share.
@@ -149,6 +86,7 @@ impl Shared {
 pub(super) struct Notifier {
     listener: Listener,
     watch: Watch,
+    treatments: Treatments,
     /// Indexed by call number.
     known: Vec<Option<Known>>,
     shared: Arc<Shared>,
@@ -165,9 +103,9 @@ impl Notifier {
                 known.resize(index + 1, None);
             }
             let role = if lifecycle.contains(&call) { role(call) } else { Role::Ordinary };
-            known[index] = Some(Known { call, treatment: intervention.get(call), role });
+            known[index] = Some(Known { call, role });
         }
-        Self { listener, watch, known, shared }
+        Self { listener, watch, treatments: Treatments::new(intervention), known, shared }
     }
 
     /// Serves until the listener fails, which it does when the last process of the app is gone.
@@ -190,31 +128,44 @@ impl Notifier {
         let foreign = notification.architecture != NATIVE_ABI || notification.number >= NUMBER_LIMIT;
         let index = usize::try_from(notification.number).unwrap_or(usize::MAX);
         let known = if foreign { None } else { self.known.get(index).copied().flatten() };
-        let Some(Known { call, treatment, role }) = known else {
-            let mut recorder = self.shared.recorder();
+        let Some(Known { call, role }) = known else {
             if foreign {
                 let call = ForeignCall { architecture: notification.architecture, number: notification.number };
-                *recorder.foreign.entry(call).or_default() += 1;
+                self.shared.recorder().count_foreign(call);
             } else {
-                *recorder.unknown.entry(notification.number).or_default() += 1;
+                self.shared.recorder().count_unknown(notification.number);
             }
-            drop(recorder);
             return self.listener.answer(notification.id, Answer::Continue).map(drop);
         };
-        if self.watch == Watch::Everything || treatment.is_some() {
-            self.shared.recorder().count(call, notification);
+        let treated = self.treatments.of(call, notification);
+        if self.watch == Watch::Everything {
+            let carried = treatments::carried(call, notification);
+            let mut recorder = self.shared.recorder();
+            recorder.count(call, notification);
+            for item in carried {
+                recorder.count_item(item);
+            }
+        } else if let Some((item, _)) = treated {
+            let mut recorder = self.shared.recorder();
+            recorder.count(call, notification);
+            recorder.count_item(item);
         }
-        let answer = match treatment {
-            Some(Treatment::Stub) => Answer::Error(libc::ENOSYS),
-            Some(Treatment::Fake) => Answer::Zero,
+        match treated {
+            Some((Item::Call(_) | Item::Feature(_), Treatment::Stub)) => self.answer(notification, Answer::Error(libc::ENOSYS)),
+            Some((Item::Call(_) | Item::Feature(_), Treatment::Fake)) => self.answer(notification, Answer::Zero),
+            Some((Item::File(_), Treatment::Stub)) => self.answer(notification, Answer::Error(libc::ENOENT)),
+            Some((Item::File(_), Treatment::Fake)) => empty_file::answer(&self.listener, call, notification),
             None => {
                 self.prepare(role, notification);
-                Answer::Continue
+                if role == Role::Birth && !makes_a_thread(notification) {
+                    return self.attend_birth(notification);
+                }
+                self.answer(notification, Answer::Continue)
             }
-        };
-        if treatment.is_none() && role == Role::Birth && !makes_a_thread(notification) {
-            return self.attend_birth(notification);
         }
+    }
+
+    fn answer(&self, notification: &Notification, answer: Answer) -> io::Result<()> {
         self.listener.answer(notification.id, answer).map(drop)
     }
 
@@ -223,7 +174,7 @@ impl Notifier {
         match role {
             Role::Ordinary | Role::Birth => {}
             Role::Execute => {
-                self.shared.recorder().threads.remove(&notification.thread);
+                self.shared.recorder().forget_thread(notification.thread);
             }
             Role::Collect => {
                 // A zombie that this call is going to reap can still be looked at now.
@@ -233,13 +184,13 @@ impl Notifier {
                 if let Some((process, _)) = processes::process_of_thread(notification.thread) {
                     self.shared.processes().ends_itself(process);
                 }
-                self.shared.recorder().threads.remove(&notification.thread);
+                self.shared.recorder().forget_thread(notification.thread);
             }
             Role::EndThread => {
                 if let Some((process, 1)) = processes::process_of_thread(notification.thread) {
                     self.shared.processes().ends_itself(process);
                 }
-                self.shared.recorder().threads.remove(&notification.thread);
+                self.shared.recorder().forget_thread(notification.thread);
             }
         }
     }
@@ -286,7 +237,12 @@ fn makes_a_thread(notification: &Notification) -> bool {
         notification.arguments[0]
     } else if is("clone3") {
         // The flags are the first field of `struct clone_args`, behind a pointer.
-        sys::read_u64(notification.thread, notification.arguments[0]).unwrap_or(0)
+        memory::number(
+            &mut |address, buffer| sys::read_memory(notification.thread, address, buffer),
+            notification.arguments[0],
+            8,
+        )
+        .unwrap_or(0)
     } else {
         0
     };

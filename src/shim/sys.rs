@@ -24,6 +24,7 @@ const WRITE: u64 = 1;
 const READ: u64 = 2;
 const NOTIFICATION_RECEIVE: u64 = ioctl_number(READ | WRITE, b'!' as u64, 0, size_of::<libc::seccomp_notif>());
 const NOTIFICATION_SEND: u64 = ioctl_number(READ | WRITE, b'!' as u64, 1, size_of::<libc::seccomp_notif_resp>());
+const NOTIFICATION_ADD_FILE: u64 = ioctl_number(WRITE, b'!' as u64, 3, size_of::<AddFile>());
 const NOTIFICATION_SET_FLAGS: u64 = ioctl_number(WRITE, b'!' as u64, 4, size_of::<u64>());
 /// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP` (Linux 6.6): the answer wakes the app on the supervisor's own processor.
 const SYNC_WAKE_UP: u64 = 1;
@@ -32,6 +33,19 @@ const CONTINUE: u32 = 1;
 const PIDFD_GET_INFO: u64 = ioctl_number(READ | WRITE, 0xff, 11, size_of::<PidfdInfo>());
 /// `PIDFD_INFO_EXIT` (Linux 6.15): the exit status stays readable after the process was reaped.
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
+/// `SECCOMP_ADDFD_FLAG_SEND` of `linux/seccomp.h` (Linux 5.14): the new descriptor is the call's answer.
+const ADD_AND_SEND: u32 = 2;
+
+/// `struct seccomp_notif_addfd` of `linux/seccomp.h`.
+#[repr(C)]
+struct AddFile {
+    id: u64,
+    flags: u32,
+    source: u32,
+    new: u32,
+    new_flags: u32,
+}
 
 /// A system call of the app that waits for an answer.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +67,8 @@ pub(super) enum Answer {
     Continue,
     /// The kernel doesn't; the call returns 0.
     Zero,
+    /// The kernel doesn't; the call returns this.
+    Value(i64),
     /// The kernel doesn't; the call fails with this error number.
     Error(i32),
 }
@@ -93,6 +109,7 @@ impl Listener {
         let (val, error, flags) = match answer {
             Answer::Continue => (0, 0, CONTINUE),
             Answer::Zero => (0, 0, 0),
+            Answer::Value(value) => (value, 0, 0),
             Answer::Error(number) => (0, -number, 0),
         };
         let mut raw = libc::seccomp_notif_resp { id, val, error, flags };
@@ -100,6 +117,29 @@ impl Listener {
         match check(unsafe { libc::ioctl(self.0.as_raw_fd(), NOTIFICATION_SEND as _, &raw mut raw) }.into()) {
             Ok(_) => Ok(true),
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Listener {
+    /// Gives the caller a descriptor of `file`, with `O_CLOEXEC` or without, as the answer to its call.
+    pub(super) fn answer_with_file(&self, id: u64, file: &OwnedFd, close_on_execute: bool) -> io::Result<()> {
+        let source = u32::try_from(file.as_raw_fd()).expect("invariant: an open descriptor is not negative");
+        let new_flags = if close_on_execute { libc::O_CLOEXEC.cast_unsigned() } else { 0 };
+        let add = |flags| {
+            let request = AddFile { id, flags, source, new: 0, new_flags };
+            // SAFETY: the descriptors are open and `request` is the structure that the request reads.
+            check(unsafe { libc::ioctl(self.0.as_raw_fd(), NOTIFICATION_ADD_FILE as _, &raw const request) }.into())
+        };
+        match add(ADD_AND_SEND) {
+            Ok(_) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            // A kernel before 5.14 does it in two steps.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                let number = add(0)?;
+                self.answer(id, Answer::Value(number)).map(drop)
+            }
             Err(error) => Err(error),
         }
     }
@@ -339,15 +379,56 @@ impl ProcessHandle {
     }
 }
 
-/// Reads eight bytes of another process's memory; `None` if it may not, or nothing is there.
-pub(super) fn read_u64(thread: u32, address: u64) -> Option<u64> {
-    let mut value = 0_u64;
-    let local = libc::iovec { iov_base: (&raw mut value).cast(), iov_len: size_of::<u64>() };
-    let remote = libc::iovec { iov_base: usize::try_from(address).ok()? as *mut libc::c_void, iov_len: size_of::<u64>() };
-    let pid = libc::pid_t::try_from(thread).ok()?;
+/// Fills `buffer` from another process's memory; `false` if it may not be read, or is not there as a whole.
+pub(super) fn read_memory(thread: u32, address: u64, buffer: &mut [u8]) -> bool {
+    let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let (Some(remote), Ok(pid)) = (remote(address, buffer.len()), libc::pid_t::try_from(thread)) else { return false };
     // SAFETY: `local` is a valid place of this length; the kernel checks `remote`, which is not memory of ours.
     let count = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
-    (usize::try_from(count) == Ok(size_of::<u64>())).then_some(value)
+    usize::try_from(count) == Ok(buffer.len())
+}
+
+/// Writes `bytes` into another process's memory; `false` if it may not be written, or is not there as a whole.
+pub(super) fn write_memory(thread: u32, address: u64, bytes: &[u8]) -> bool {
+    let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let (Some(remote), Ok(pid)) = (remote(address, bytes.len()), libc::pid_t::try_from(thread)) else { return false };
+    // SAFETY: `local` is only read from; the kernel checks `remote`, which is not memory of ours.
+    let count = unsafe { libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    usize::try_from(count) == Ok(bytes.len())
+}
+
+fn remote(address: u64, length: usize) -> Option<libc::iovec> {
+    Some(libc::iovec { iov_base: usize::try_from(address).ok()? as *mut libc::c_void, iov_len: length })
+}
+
+/// An empty regular file that nobody else has.
+pub(super) fn empty_file() -> io::Result<OwnedFd> {
+    // SAFETY: the name is a C string; the call takes the rest by value.
+    let number = check(unsafe { libc::memfd_create(c"empty".as_ptr(), libc::MFD_CLOEXEC) }.into())?;
+    let number = RawFd::try_from(number).expect("invariant: a descriptor fits");
+    // SAFETY: the call just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// What stat(2) says of an open file, as the bytes that the kernel writes for it.
+pub(super) fn stat_bytes(file: &OwnedFd) -> io::Result<Vec<u8>> {
+    // SAFETY: all-zero is a valid value of this plain C structure.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open and `stat` is a valid place to write to.
+    check(unsafe { libc::fstat(file.as_raw_fd(), &raw mut stat) }.into())?;
+    // SAFETY: a plain C structure is as many initialised bytes as it is large: it was zeroed, padding included.
+    Ok(unsafe { std::slice::from_raw_parts((&raw const stat).cast::<u8>(), size_of::<libc::stat>()) }.to_vec())
+}
+
+/// The same for statx(2).
+pub(super) fn statx_bytes(file: &OwnedFd, mask: u32) -> io::Result<Vec<u8>> {
+    // SAFETY: all-zero is a valid value of this plain C structure.
+    let mut stat: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open, the path is a C string, and `stat` is a valid place to write to.
+    let result = unsafe { libc::statx(file.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, mask, &raw mut stat) };
+    check(result.into())?;
+    // SAFETY: a plain C structure is as many initialised bytes as it is large: it was zeroed, padding included.
+    Ok(unsafe { std::slice::from_raw_parts((&raw const stat).cast::<u8>(), size_of::<libc::statx>()) }.to_vec())
 }
 
 /// Moves the calling thread into a new network namespace whose loopback interface is up.
@@ -448,6 +529,7 @@ mod tests {
     fn ioctl_numbers_are_those_of_the_kernel_headers() {
         assert_eq!(NOTIFICATION_RECEIVE, 0xc050_2100);
         assert_eq!(NOTIFICATION_SEND, 0xc018_2101);
+        assert_eq!(NOTIFICATION_ADD_FILE, 0x4018_2103);
         assert_eq!(NOTIFICATION_SET_FLAGS, 0x4008_2104);
         assert_eq!(PIDFD_GET_INFO, 0xc040_ff0b);
     }

@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::files::{self, FORMAT};
 use super::record::TrialRecord;
 use super::summary::{Environment, Identity, Refused, Summary};
-use super::{Conclusion, Finished, Folder, tables};
+use super::{Conclusion, Finished, Folder, details, tables};
 use crate::explore::{Findings, Measured, Origin};
 use crate::trial::{InconclusiveCause, Outcome, Purpose};
 
@@ -159,15 +159,12 @@ impl Journal {
 
 /// The trials of `before` on which verdicts that were taken over rest.
 fn taken_over(measured: &Measured, before: &[TrialRecord], now: &[TrialRecord]) -> Vec<TrialRecord> {
-    let single = |record: &TrialRecord| {
-        let mut treated = record.intervention.iter();
-        match (record.purpose, treated.next(), treated.next()) {
-            (Purpose::Single | Purpose::Quiet, Some((call, _)), None) => Some(call),
-            _ => None,
-        }
+    let single = |record: &TrialRecord| match record.purpose {
+        Purpose::Single | Purpose::Quiet => record.intervention.only().map(|(item, _)| item),
+        _ => None,
     };
     let is_taken_over = |record: &&TrialRecord| {
-        let row = single(record).and_then(|call| measured.rows.get(&call));
+        let row = single(record).and_then(|item| measured.rows.get(&item));
         row.is_some_and(|row| row.origin == Origin::TakenOver)
             && !now.iter().any(|other| single(other).is_some() && other.intervention == record.intervention)
     };
@@ -183,16 +180,19 @@ fn write_results(
 ) -> Result<Finished, StoreError> {
     let verdicts = tables::verdicts(measured);
     let text = tables::write_verdicts(&verdicts);
+    let (features, pseudo_files) = (details::features(measured), details::pseudo_files(measured));
     let trace = tables::trace(records.iter());
     let summary = Summary::new(measured, records, elapsed, &text);
     let lines: Vec<u8> = records.iter().flat_map(TrialRecord::line).collect();
     files::replace(&folder.file("trials.jsonl"), &lines)?;
     files::replace(&folder.file("trace.csv"), tables::write_trace(&trace).as_bytes())?;
     files::replace(&folder.file("environment.json"), &files::to_json(environment))?;
+    files::replace(&folder.file("features.csv"), details::write_features(&features).as_bytes())?;
+    files::replace(&folder.file("pseudo-files.csv"), details::write_pseudo_files(&pseudo_files).as_bytes())?;
     files::replace(&folder.file("summary.json"), &files::to_json(&summary))?;
     files::replace(&folder.file("verdicts.csv"), text.as_bytes())?;
     files::remove(&folder.file("refused.json"))?;
-    Ok(Finished { verdicts, trace, environment: environment.clone(), summary })
+    Ok(Finished { verdicts, features, pseudo_files, trace, environment: environment.clone(), summary })
 }
 
 /// Locks the campaign of `folder`, which is made if it is not there.

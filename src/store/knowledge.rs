@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Finished, Identity, Store, StoreError, TrialRecord};
 use crate::explore::{Known, Likelihoods, Report, Strategy, TreatmentResult};
-use crate::syscalls::Sysno;
-use crate::trial::{Intervention, Outcome, Purpose, Treatment};
+use crate::trial::{Intervention, Item, Outcome, Purpose, Treatment};
 
 /// An app's own earlier results teach as much as those of so many other apps.
 const OWN_WEIGHT: u32 = 20;
@@ -18,27 +17,29 @@ pub(super) fn can_be_verified(identity: &Identity) -> bool {
 /// What was found, in the form in which a new campaign verifies it.
 pub(super) fn known(finished: &Finished, trials: &[TrialRecord]) -> Known {
     let settings = &finished.environment.identity.settings;
-    let mut singles = BTreeMap::<(Sysno, Treatment), Vec<Report>>::new();
+    let mut singles = BTreeMap::<(Item, Treatment), Vec<Report>>::new();
     let mut others = Vec::new();
     for record in trials {
-        let mut treated = record.intervention.iter();
-        match (record.purpose, treated.next(), treated.next()) {
-            (Purpose::Single | Purpose::Quiet, Some(single), None) => singles.entry(single).or_default().push(record.report()),
-            (Purpose::Others, Some(_), _) if record.result == Outcome::Pass => others.push(record.intervention.clone()),
+        match (record.purpose, record.intervention.only()) {
+            (Purpose::Single | Purpose::Quiet, Some(single)) => singles.entry(single).or_default().push(record.report()),
+            (Purpose::Others, _) if record.result == Outcome::Pass => others.push(record.intervention.clone()),
             _ => {}
         }
     }
-    let results = singles.into_iter().filter_map(|((call, treatment), reports)| {
-        let result: TreatmentResult = Known::result(call, reports, settings)?;
-        Some(((call, treatment), result))
+    let results = singles.into_iter().filter_map(|((item, treatment), reports)| {
+        let result: TreatmentResult = Known::result(item, reports, settings)?;
+        Some(((item, treatment), result))
     });
     let summary = &finished.summary;
+    let whole = summary.everything.as_ref().unwrap_or(&summary.joint);
+    let mut culprits = summary.joint.culprits.clone();
+    culprits.extend(whole.culprits.iter().filter(|culprit| culprit.item.call().is_none()).cloned());
     Known {
-        joint: summary.joint.configuration(),
+        joint: whole.configuration(),
         others: distinct(others),
-        results: results.filter(|((call, _), _)| finished.verdicts.contains_key(call)).collect(),
-        culprits: summary.joint.culprits.clone(),
-        degraded: summary.degraded.iter().map(|found| (found.call, found.treatment, found.degradation)).collect(),
+        results: results.collect(),
+        culprits,
+        degraded: summary.degraded.iter().map(|found| (found.item, found.treatment, found.degradation)).collect(),
     }
 }
 
@@ -62,15 +63,15 @@ impl Store {
             let weight = if other == app { OWN_WEIGHT } else { 1 };
             let joint = finished.summary.joint.configuration();
             for (&call, row) in &finished.verdicts {
-                let inferred = finished.summary.inferred.contains(&call);
+                let inferred = finished.summary.inferred.contains(&Item::Call(call));
                 for (treatment, works) in Treatment::ALL.into_iter().zip([row.stub, row.fake]) {
                     if inferred {
                         // Only what it takes part in was shown of it.
                         if joint.get(call) == Some(treatment) {
-                            likelihoods.learn(call, treatment, true, weight);
+                            likelihoods.learn(call.into(), treatment, true, weight);
                         }
                     } else if row.verdict.is_some() {
-                        likelihoods.learn(call, treatment, works, weight);
+                        likelihoods.learn(call.into(), treatment, works, weight);
                     }
                 }
             }

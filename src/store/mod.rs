@@ -6,6 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `verdicts.csv` | one line per call; without timestamps, so that measuring an unchanged app again leaves it as it is |
+//! | `features.csv`, `pseudo-files.csv` | the same for argument features and pseudo-files; empty cells where none was tried |
 //! | `trace.csv` | how often each call was made, and by which processes |
 //! | `trials.jsonl` | the evidence: one line per trial, in a stable order |
 //! | `environment.json` | image, kernel, engine, settings … |
@@ -23,6 +24,7 @@
 //!   takes over its conclusive trials and runs the others.
 //! - A campaign in progress that matches is resumed even if finished results are up to date: it was begun with `fresh`.
 
+mod details;
 mod error;
 mod files;
 mod journal;
@@ -36,6 +38,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use details::{
+    DetailRow, DetailTable, FEATURES_HEADER, PSEUDO_FILES_HEADER, read_features, read_pseudo_files, write_features,
+    write_pseudo_files,
+};
 pub use error::StoreError;
 pub use files::FORMAT;
 pub use journal::Journal;
@@ -47,6 +53,8 @@ pub use tables::{
 };
 
 use crate::explore::Known;
+use crate::syscalls::features::Feature;
+use crate::syscalls::paths::PseudoFile;
 use crate::trial::Outcome;
 
 /// The files of a finished campaign, without its trials.
@@ -54,6 +62,10 @@ use crate::trial::Outcome;
 pub struct Finished {
     /// `verdicts.csv`.
     pub verdicts: Verdicts,
+    /// `features.csv`; empty where the campaign was stored before there was one.
+    pub features: DetailTable<Feature>,
+    /// `pseudo-files.csv`, likewise.
+    pub pseudo_files: DetailTable<PseudoFile>,
     /// `trace.csv`.
     pub trace: TraceTable,
     /// `environment.json`.
@@ -129,6 +141,11 @@ impl Folder {
             return Ok(None);
         };
         let verdicts = read_verdicts(&path, &text)?;
+        let path = self.file("features.csv");
+        let features = files::read_if_there(&path)?.map(|text| read_features(&path, &text)).transpose()?.unwrap_or_default();
+        let path = self.file("pseudo-files.csv");
+        let pseudo_files = files::read_if_there(&path)?.map(|text| read_pseudo_files(&path, &text)).transpose()?;
+        let pseudo_files = pseudo_files.unwrap_or_default();
         let path = self.file("trace.csv");
         let trace = read_trace(&path, &files::read(&path)?)?;
         let path = self.file("environment.json");
@@ -139,7 +156,7 @@ impl Folder {
             let message = "belongs to another `verdicts.csv` than the one beside it";
             return Err(StoreError::broken(&path, 1, message));
         }
-        Ok(Some(Finished { verdicts, trace, environment, summary }))
+        Ok(Some(Finished { verdicts, features, pseudo_files, trace, environment, summary }))
     }
 
     fn refused(&self) -> Result<Option<Refused>, StoreError> {

@@ -9,8 +9,10 @@ use super::files::FORMAT;
 use crate::explore::Report;
 use crate::spec::Workload;
 use crate::syscalls::Sysno;
+use crate::syscalls::features::Feature;
+use crate::syscalls::paths::PseudoFile;
 use crate::trial::{
-    self, CallStatistics, Care, Death, Ending, ForeignCall, Intervention, Measures, Observation, Outcome, Output, Purpose,
+    self, CallStatistics, Care, Death, Ending, ForeignCall, Intervention, Item, Measures, Observation, Outcome, Output, Purpose,
     Timings, TrialId, TrialRequest, Watch,
 };
 
@@ -49,6 +51,12 @@ pub struct TrialRecord {
     pub image: Option<String>,
     /// The calls that were notified: all of them in a trace, the treated ones otherwise.
     pub hits: BTreeMap<Sysno, Hits>,
+    /// How often each argument feature was seen in them; otherwise, how often it was treated.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub features: BTreeMap<Feature, u64>,
+    /// The same for each pseudo-file.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub pseudo_files: BTreeMap<PseudoFile, u64>,
     /// Where the time went.
     pub durations: Durations,
     /// What the workload's `throughput` pattern found, in thousandths of its unit.
@@ -83,6 +91,9 @@ pub struct TrialRecord {
 pub struct Hits {
     /// Number of calls.
     pub count: u64,
+    /// How many other calls were notified before the first of these.
+    #[serde(default)]
+    pub first: u32,
     /// The same by process name.
     pub processes: BTreeMap<String, u64>,
     /// The first few different argument vectors, each register in hexadecimal.
@@ -183,6 +194,8 @@ impl TrialRecord {
             doubtful,
             image: None,
             hits: observation.calls.calls.iter().map(|(call, statistics)| (*call, Hits::from(statistics))).collect(),
+            features: observation.calls.features.clone(),
+            pseudo_files: observation.calls.files.clone(),
             durations: Durations::from(&observation.timings),
             throughput_thousandths: trial::measures(workload, observation).throughput,
             deadline_ms: observation.deadline.map(milliseconds),
@@ -220,10 +233,24 @@ impl TrialRecord {
         }
     }
 
+    /// How often `item` was seen, or treated.
+    #[must_use]
+    pub fn count(&self, item: impl Into<Item>) -> u64 {
+        match item.into() {
+            Item::Call(call) => self.hits.get(&call).map_or(0, |hits| hits.count),
+            Item::Feature(feature) => self.features.get(&feature).copied().unwrap_or(0),
+            Item::File(file) => self.pseudo_files.get(&file).copied().unwrap_or(0),
+        }
+    }
+
     /// What the planner has to be told when this trial is replayed.
     #[must_use]
     pub fn report(&self) -> Report {
-        let seen = self.hits.iter().filter(|(_, hits)| hits.count > 0).map(|(call, _)| *call).collect();
+        let calls = self.hits.iter().filter(|(_, hits)| hits.count > 0).map(|(call, _)| Item::Call(*call));
+        // Of a call that was treated for something in its arguments, the whole was not.
+        let calls = calls.filter(|item| self.watch == Watch::Everything || self.intervention.get(*item).is_some());
+        let features = self.features.keys().map(|feature| Item::Feature(*feature));
+        let seen = calls.chain(features).chain(self.pseudo_files.keys().map(|file| Item::File(*file))).collect();
         let durations = &self.durations;
         let measures = Measures {
             throughput: self.throughput_thousandths,
@@ -264,7 +291,7 @@ impl TrialRecord {
 impl From<&CallStatistics> for Hits {
     fn from(statistics: &CallStatistics) -> Self {
         let samples = statistics.samples.iter().map(|sample| sample.map(|register| format!("{register:#x}"))).collect();
-        Self { count: statistics.count, processes: statistics.processes.clone(), samples }
+        Self { count: statistics.count, first: statistics.first, processes: statistics.processes.clone(), samples }
     }
 }
 

@@ -9,9 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::FORMAT;
 use super::record::{ForeignCount, TrialRecord, milliseconds};
-use crate::explore::{Culprit, Measured, Origin, Refusal, Row, Settings, Strategy, TreatmentResult, Verdict};
-use crate::syscalls::Sysno;
-use crate::trial::{Degradation, Intervention, Treatment};
+use crate::explore::{Culprit, Joint, Measured, Origin, Refusal, Row, Settings, Strategy, TreatmentResult, Verdict};
+use crate::trial::{Degradation, Intervention, Item, Treatment};
 
 /// What makes a campaign the same campaign. If any of it changes, what was measured before does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,13 +84,25 @@ pub struct Counts {
     pub undecided: u32,
 }
 
+impl Counts {
+    fn of(&mut self, verdict: Option<Verdict>) -> &mut u32 {
+        match verdict {
+            Some(Verdict::Required) => &mut self.required,
+            Some(Verdict::Stub) => &mut self.stub,
+            Some(Verdict::Fake) => &mut self.fake,
+            Some(Verdict::Any) => &mut self.any,
+            None => &mut self.undecided,
+        }
+    }
+}
+
 /// The joint configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JointSummary {
-    /// The calls that are stubbed, in name order.
-    pub stub: Vec<Sysno>,
-    /// The calls that are faked, in name order.
-    pub fake: Vec<Sysno>,
+    /// The items that are stubbed, in order.
+    pub stub: Vec<Item>,
+    /// The items that are faked, in order.
+    pub fake: Vec<Item>,
     /// How many of its runs passed.
     pub verified: u32,
     /// How many of its runs count.
@@ -100,20 +111,32 @@ pub struct JointSummary {
     pub culprits: Vec<Culprit>,
 }
 
+impl From<&Joint> for JointSummary {
+    fn from(joint: &Joint) -> Self {
+        Self {
+            stub: joint.configuration.treated(Treatment::Stub).collect(),
+            fake: joint.configuration.treated(Treatment::Fake).collect(),
+            verified: joint.verified,
+            of: joint.of,
+            culprits: joint.culprits.clone(),
+        }
+    }
+}
+
 impl JointSummary {
     /// The configuration.
     #[must_use]
     pub fn configuration(&self) -> Intervention {
-        let treated = |calls: &[Sysno], treatment| calls.iter().map(move |call| (*call, treatment)).collect::<Vec<_>>();
+        let treated = |items: &[Item], treatment| items.iter().map(move |item| (*item, treatment)).collect::<Vec<_>>();
         treated(&self.stub, Treatment::Stub).into_iter().chain(treated(&self.fake, Treatment::Fake)).collect()
     }
 }
 
-/// What was found out about one call under one treatment.
+/// What was found out about one item under one treatment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreatmentSummary {
-    /// The call.
-    pub call: Sysno,
+    /// The item.
+    pub item: Item,
     /// What was done to it.
     pub treatment: Treatment,
     /// What that gave.
@@ -121,11 +144,11 @@ pub struct TreatmentSummary {
     pub result: TreatmentResult,
 }
 
-/// In what a pass of one call under one treatment did worse than the baseline.
+/// In what a pass of one item under one treatment did worse than the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DegradationSummary {
-    /// The call.
-    pub call: Sysno,
+    /// The item.
+    pub item: Item,
     /// What was done to it.
     pub treatment: Treatment,
     /// What that cost.
@@ -143,8 +166,14 @@ pub struct Summary {
     pub used: u32,
     /// Number of calls per verdict.
     pub verdicts: Counts,
-    /// What can be avoided all at once.
+    /// The calls that can be avoided all at once.
     pub joint: JointSummary,
+    /// The calls, argument features and pseudo-files that can be avoided all at once, if there is more than calls.
+    #[serde(default)]
+    pub everything: Option<JointSummary>,
+    /// Number of argument features and pseudo-files per verdict; `undecided` where none was tried.
+    #[serde(default)]
+    pub details: Counts,
     /// Treatments whose runs disagreed.
     pub unstable: Vec<TreatmentSummary>,
     /// Treatments that were never hit.
@@ -152,15 +181,15 @@ pub struct Summary {
     /// Passes that did worse than the baseline.
     #[serde(default)]
     pub degraded: Vec<DegradationSummary>,
-    /// Calls whose verdict was found with another image, and holds for this one as far as groups can tell.
+    /// Items whose verdict was found with another image, and holds for this one as far as groups can tell.
     #[serde(default)]
-    pub taken_over: Vec<Sysno>,
+    pub taken_over: Vec<Item>,
     /// Calls that were not tried alone: their verdict follows from the joint configuration.
     #[serde(default)]
-    pub inferred: Vec<Sysno>,
+    pub inferred: Vec<Item>,
     /// Those of them that were not tried at all, and are taken to be required because other apps require them.
     #[serde(default)]
-    pub assumed: Vec<Sysno>,
+    pub assumed: Vec<Item>,
     /// What stayed inconclusive, in words; empty for a complete campaign.
     pub incomplete: Vec<String>,
     /// Calls of a foreign ABI in any trial: seen, never treated.
@@ -179,24 +208,19 @@ pub struct Summary {
 
 impl Summary {
     pub(super) fn new(measured: &Measured, records: &[TrialRecord], elapsed: Duration, verdicts_csv: &str) -> Self {
-        let mut verdicts = Counts::default();
+        let (mut verdicts, mut details) = (Counts::default(), Counts::default());
         let (mut unstable, mut unexercised, mut degraded) = (Vec::new(), Vec::new(), Vec::new());
-        for (&call, row) in &measured.rows {
+        for (&item, row) in &measured.rows {
             degraded.extend(row.degraded.iter().map(|&(treatment, degradation)| DegradationSummary {
-                call,
+                item,
                 treatment,
                 degradation,
             }));
-            *match row.verdict {
-                Some(Verdict::Required) => &mut verdicts.required,
-                Some(Verdict::Stub) => &mut verdicts.stub,
-                Some(Verdict::Fake) => &mut verdicts.fake,
-                Some(Verdict::Any) => &mut verdicts.any,
-                None => &mut verdicts.undecided,
-            } += 1;
+            let counts = if item.call().is_some() { &mut verdicts } else { &mut details };
+            *counts.of(row.verdict) += 1;
             for treatment in Treatment::ALL {
                 let result = row.result(treatment);
-                let summary = TreatmentSummary { call, treatment, result };
+                let summary = TreatmentSummary { item, treatment, result };
                 if result.unstable() {
                     unstable.push(summary);
                 }
@@ -215,27 +239,23 @@ impl Summary {
                 *unknown_calls.entry(*number).or_default() += count;
             }
         }
-        let calls_where = |wanted: &dyn Fn(&Row) -> bool| -> Vec<Sysno> {
-            measured.rows.iter().filter(|(_, row)| wanted(row)).map(|(call, _)| *call).collect()
+        let items_where = |wanted: &dyn Fn(&Row) -> bool| -> Vec<Item> {
+            measured.rows.iter().filter(|(_, row)| wanted(row)).map(|(item, _)| *item).collect()
         };
-        let joint = &measured.joint;
+        let used = measured.rows.keys().filter(|item| item.call().is_some());
         Self {
             format: FORMAT,
-            used: count(measured.rows.len()),
+            used: count(used.count()),
             verdicts,
-            joint: JointSummary {
-                stub: joint.configuration.treated(Treatment::Stub).collect(),
-                fake: joint.configuration.treated(Treatment::Fake).collect(),
-                verified: joint.verified,
-                of: joint.of,
-                culprits: joint.culprits.clone(),
-            },
+            joint: JointSummary::from(&measured.joint),
+            everything: measured.everything.as_ref().map(JointSummary::from),
+            details,
             unstable,
             unexercised,
             degraded,
-            taken_over: calls_where(&|row| row.origin == Origin::TakenOver),
-            inferred: calls_where(&|row| row.origin == Origin::Inferred),
-            assumed: calls_where(&|row| matches!(row.stub, TreatmentResult::Inferred { tried: false, .. })),
+            taken_over: items_where(&|row| row.origin == Origin::TakenOver),
+            inferred: items_where(&|row| row.origin == Origin::Inferred),
+            assumed: items_where(&|row| matches!(row.stub, TreatmentResult::Inferred { tried: false, .. })),
             incomplete: measured.incomplete.clone(),
             foreign_calls: foreign.into_iter().map(|(call, count)| ForeignCount { call, count }).collect(),
             unknown_calls,

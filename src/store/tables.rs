@@ -44,7 +44,7 @@ pub(super) fn verdicts(measured: &Measured) -> Verdicts {
         verdict: row.verdict,
         joint: row.joint,
     };
-    measured.rows.iter().map(|(call, found)| (*call, row(found))).collect()
+    measured.rows.iter().filter_map(|(item, found)| Some((item.call()?, row(found)))).collect()
 }
 
 /// The text of `verdicts.csv`.
@@ -105,7 +105,7 @@ fn verdict_row(line: &str) -> Result<(Sysno, VerdictRow), String> {
 }
 
 /// The numbered lines after the header. A missing line end means that the file was cut off.
-fn lines<'a>(path: &Path, text: &'a str, header: &str) -> Result<impl Iterator<Item = (usize, &'a str)>, StoreError> {
+pub(super) fn lines<'a>(path: &Path, text: &'a str, header: &str) -> Result<impl Iterator<Item = (usize, &'a str)>, StoreError> {
     let mut lines = (1..).zip(text.split('\n'));
     if lines.next().map(|(_, line)| line) != Some(header) {
         return Err(StoreError::broken(path, 1, format!("the first line is not `{header}`")));

@@ -10,13 +10,12 @@ use super::*;
 use crate::explore::model::{AppModel, drive, fail, inconclusive};
 use crate::explore::{Explorer, Findings, Report, Settings};
 use crate::spec::Workload;
-use crate::syscalls::Sysno;
 use crate::trial::{
     AppEnd, CallLog, CallStatistics, Care, CheckEnd, ClientEnd, Death, Ending, ForeignCall, InconclusiveCause, Intervention,
-    Observation, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
+    Item, Observation, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
 };
 
-fn call(name: &str) -> Sysno {
+fn call(name: &str) -> Item {
     name.parse().unwrap()
 }
 
@@ -48,10 +47,11 @@ fn model() -> AppModel {
 fn record_of(request: &TrialRequest, report: &Report) -> TrialRecord {
     let statistics = |name: &str| CallStatistics {
         count: 2,
+        first: 0,
         processes: BTreeMap::from([(name.to_owned(), 2)]),
         samples: vec![[u64::MAX, 0, 1, 2, 3, 4]],
     };
-    let calls = report.seen.iter().map(|call| (*call, statistics("worker one"))).collect();
+    let calls = report.seen.iter().filter_map(|item| Some((item.call()?, statistics("worker one")))).collect();
     let observation = Observation {
         not_started: None,
         calls: CallLog { calls, ..CallLog::default() },
@@ -127,7 +127,10 @@ fn finished_campaign_is_read_back_as_it_was_written() {
     assert!(trials.is_sorted_by_key(TrialRecord::order));
     let texts = texts(&store);
     let names: Vec<_> = texts.keys().map(String::as_str).collect();
-    assert_eq!(names, ["environment.json", "summary.json", "trace.csv", "trials.jsonl", "verdicts.csv"]);
+    assert_eq!(
+        names,
+        ["environment.json", "features.csv", "pseudo-files.csv", "summary.json", "trace.csv", "trials.jsonl", "verdicts.csv"]
+    );
     assert_eq!(
         texts["verdicts.csv"],
         "syscall,used,stub,fake,verdict,joint\n\
@@ -378,6 +381,7 @@ fn everything_in_a_record_survives_the_disk() {
     let output = |text: &str| Output { kept: text.as_bytes().to_vec(), dropped: 0 };
     let statistics = CallStatistics {
         count: 3,
+        first: 1,
         processes: BTreeMap::from([("nginx".to_owned(), 3)]),
         samples: vec![[u64::MAX, 1, 2, 3, 4, 5]],
     };
@@ -405,7 +409,9 @@ fn everything_in_a_record_survives_the_disk() {
         check: Some(CheckEnd { ending: None, output: output("slow") }),
         files: BTreeMap::from([("/out".to_owned(), vec![1, 2])]),
         calls: CallLog {
-            calls: BTreeMap::from([(call("clone3"), statistics)]),
+            features: BTreeMap::from([("clone3(CLONE_VM)".parse().unwrap(), 3)]),
+            files: BTreeMap::from([("/proc/[pid]/stat".parse().unwrap(), 4)]),
+            calls: BTreeMap::from([("clone3".parse().unwrap(), statistics)]),
             unknown: BTreeMap::from([(999, 2)]),
             foreign: BTreeMap::from([(ForeignCall { architecture: 0x4000_0003, number: 4 }, 5)]),
         },
@@ -422,8 +428,8 @@ fn everything_in_a_record_survives_the_disk() {
         let line = record.line();
         assert_eq!(line.split_inclusive(|byte| *byte == b'\n').count(), 1);
         assert_eq!(serde_json::from_slice::<TrialRecord>(&line).unwrap(), record);
-        assert_eq!(record.report().seen, BTreeSet::from([call("clone3")]));
-        assert_eq!(record.hits[&call("clone3")].samples[0][0], "0xffffffffffffffff");
+        assert_eq!(record.report().seen, BTreeSet::from(["clone3", "clone3(CLONE_VM)", "/proc/[pid]/stat"].map(call)));
+        assert_eq!(record.hits[&"clone3".parse().unwrap()].samples[0][0], "0xffffffffffffffff");
         assert_eq!(record.app.stdout, ["one", "two"]);
         assert_eq!(record.app.stderr[0].chars().count(), 402);
         assert_eq!(record.foreign_calls[0].count, 5);

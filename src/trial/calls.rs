@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Item;
 use crate::syscalls::Sysno;
+use crate::syscalls::features::Feature;
+use crate::syscalls::paths::PseudoFile;
 
 /// How many different argument vectors are kept of each call.
 pub const SAMPLES_PER_CALL: usize = 8;
@@ -13,6 +16,8 @@ pub const SAMPLES_PER_CALL: usize = 8;
 pub struct CallStatistics {
     /// Number of notified calls. A call restarted by the kernel after a signal counts again.
     pub count: u64,
+    /// How many other calls were notified before the first of these.
+    pub first: u32,
     /// The same, per name of the process (`comm`) that made it.
     pub processes: BTreeMap<String, u64>,
     /// The first [`SAMPLES_PER_CALL`] different argument vectors, as raw registers.
@@ -32,8 +37,13 @@ pub struct ForeignCall {
 /// Everything the supervisor counted in one trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallLog {
-    /// The calls that the table knows.
+    /// The calls that the table knows. Where only what is treated is watched, a call counts if it was treated, as a whole or for
+    /// something in its arguments.
     pub calls: BTreeMap<Sysno, CallStatistics>,
+    /// How often each argument feature was seen; where only what is treated is watched, how often it was treated.
+    pub features: BTreeMap<Feature, u64>,
+    /// The same for each pseudo-file.
+    pub files: BTreeMap<PseudoFile, u64>,
     /// Native calls with a number that no Linux has (or one newer than the table), with their count.
     pub unknown: BTreeMap<u32, u64>,
     /// Calls of a foreign ABI, with their count.
@@ -41,9 +51,13 @@ pub struct CallLog {
 }
 
 impl CallLog {
-    /// How often `call` was notified.
+    /// How often `item` was seen.
     #[must_use]
-    pub fn count(&self, call: Sysno) -> u64 {
-        self.calls.get(&call).map_or(0, |statistics| statistics.count)
+    pub fn count(&self, item: impl Into<Item>) -> u64 {
+        match item.into() {
+            Item::Call(call) => self.calls.get(&call).map_or(0, |statistics| statistics.count),
+            Item::Feature(feature) => self.features.get(&feature).copied().unwrap_or(0),
+            Item::File(file) => self.files.get(&file).copied().unwrap_or(0),
+        }
     }
 }

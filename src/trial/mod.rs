@@ -5,6 +5,7 @@
 //! functions that judge it; it starts nothing and reads no clock.
 
 mod calls;
+mod item;
 #[cfg(feature = "cli")]
 mod judge;
 mod measures;
@@ -19,14 +20,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use calls::{CallLog, CallStatistics, ForeignCall, SAMPLES_PER_CALL};
+pub use item::{Item, UnknownItem};
 #[cfg(feature = "cli")]
 pub use judge::{is_doubtful, judge, measures};
 pub use measures::{Degradation, Measure, Measures};
 pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Observation, Output, Timings, Trouble};
 #[cfg(feature = "cli")]
 pub use outcome::{FailCause, InconclusiveCause, Outcome};
-
-use crate::syscalls::Sysno;
 
 /// What is done to an item instead of running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,11 +67,14 @@ impl fmt::Display for Treatment {
     }
 }
 
-/// What one trial does to the app: which calls are treated, and how. Empty means baseline.
+/// What one trial does to the app: which items are treated, and how. Empty means baseline.
 ///
-/// Its text form, `stub=a,b;fake=c`, is canonical (names in order) and serves as a key; the empty one is `none`.
+/// Where several items meet in one call, the coarsest decides: a treated call, then a treated feature of it, then a pseudo-file; and
+/// of features, one that is stubbed before one that is faked.
+///
+/// Its text form, `stub=a,b;fake=c`, is canonical (items in order) and serves as a key; the empty one is `none`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Intervention(BTreeMap<Sysno, Treatment>);
+pub struct Intervention(BTreeMap<Item, Treatment>);
 
 impl Intervention {
     /// Nothing is treated: the baseline.
@@ -80,42 +83,48 @@ impl Intervention {
         Self(BTreeMap::new())
     }
 
-    /// A single treated call.
+    /// A single treated item.
     #[must_use]
-    pub fn single(call: Sysno, treatment: Treatment) -> Self {
-        Self(BTreeMap::from([(call, treatment)]))
+    pub fn single(item: impl Into<Item>, treatment: Treatment) -> Self {
+        Self(BTreeMap::from([(item.into(), treatment)]))
     }
 
-    /// The treatment of `call`, if it is treated.
+    /// The treatment of `item`, if it is treated itself.
     #[must_use]
-    pub fn get(&self, call: Sysno) -> Option<Treatment> {
-        self.0.get(&call).copied()
+    pub fn get(&self, item: impl Into<Item>) -> Option<Treatment> {
+        self.0.get(&item.into()).copied()
     }
 
-    /// Treats `call`, replacing what was said of it before.
-    pub fn insert(&mut self, call: Sysno, treatment: Treatment) {
-        self.0.insert(call, treatment);
+    /// Treats `item`, replacing what was said of it before.
+    pub fn insert(&mut self, item: impl Into<Item>, treatment: Treatment) {
+        self.0.insert(item.into(), treatment);
     }
 
-    /// This intervention with `call` treated as well.
+    /// This intervention with `item` treated as well.
     #[must_use]
-    pub fn with(mut self, call: Sysno, treatment: Treatment) -> Self {
-        self.insert(call, treatment);
+    pub fn with(mut self, item: impl Into<Item>, treatment: Treatment) -> Self {
+        self.insert(item, treatment);
         self
     }
 
-    /// The treated calls in name order.
+    /// The treated items in order.
     #[must_use]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Sysno, Treatment)> + '_ {
-        self.0.iter().map(|(call, treatment)| (*call, *treatment))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Item, Treatment)> + '_ {
+        self.0.iter().map(|(item, treatment)| (*item, *treatment))
     }
 
-    /// The calls treated in one way, in name order.
-    pub fn treated(&self, treatment: Treatment) -> impl Iterator<Item = Sysno> + '_ {
-        self.iter().filter(move |(_, candidate)| *candidate == treatment).map(|(call, _)| call)
+    /// The items treated in one way, in order.
+    pub fn treated(&self, treatment: Treatment) -> impl Iterator<Item = Item> + '_ {
+        self.iter().filter(move |(_, candidate)| *candidate == treatment).map(|(item, _)| item)
     }
 
-    /// Number of treated calls.
+    /// The only treated item, if there is just one.
+    #[must_use]
+    pub fn only(&self) -> Option<(Item, Treatment)> {
+        self.iter().next().filter(|_| self.len() == 1)
+    }
+
+    /// Number of treated items.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -128,9 +137,9 @@ impl Intervention {
     }
 }
 
-impl FromIterator<(Sysno, Treatment)> for Intervention {
-    fn from_iter<I: IntoIterator<Item = (Sysno, Treatment)>>(items: I) -> Self {
-        Self(items.into_iter().collect())
+impl<T: Into<Item>> FromIterator<(T, Treatment)> for Intervention {
+    fn from_iter<I: IntoIterator<Item = (T, Treatment)>>(items: I) -> Self {
+        Self(items.into_iter().map(|(item, treatment)| (item.into(), treatment)).collect())
     }
 }
 
@@ -141,7 +150,7 @@ impl fmt::Display for Intervention {
         }
         let mut separator = "";
         for treatment in Treatment::ALL {
-            let names: Vec<_> = self.treated(treatment).map(Sysno::name).collect();
+            let names: Vec<_> = self.treated(treatment).map(|item| item.to_string()).collect();
             if !names.is_empty() {
                 write!(formatter, "{separator}{treatment}={}", names.join(","))?;
                 separator = ";";
@@ -176,8 +185,8 @@ impl FromStr for Intervention {
             let (treatment, names) = part.split_once('=').ok_or_else(bad)?;
             let treatment = Treatment::ALL.into_iter().find(|candidate| candidate.name() == treatment).ok_or_else(bad)?;
             for name in names.split(',') {
-                let call = name.parse().map_err(|_| bad())?;
-                if intervention.0.insert(call, treatment).is_some() {
+                let item = name.parse().map_err(|_| bad())?;
+                if intervention.0.insert(item, treatment).is_some() {
                     return Err(bad());
                 }
             }
@@ -207,9 +216,10 @@ impl<'de> serde::Deserialize<'de> for Intervention {
 pub enum Watch {
     /// Every call is notified, recorded and continued: the super-strace.
     Everything,
-    /// Only the treated calls are notified, answered, and counted.
+    /// Only what is treated is notified, answered, and counted.
     Treated,
-    /// The treated calls are answered by the filter itself and cannot be counted; for calls too hot to notify.
+    /// What is treated is answered by the filter itself, as far as a filter can decide it, and cannot be counted; for calls too hot
+    /// to notify.
     Nothing,
 }
 
@@ -235,7 +245,7 @@ pub enum Purpose {
     Baseline,
     /// Everything the app was seen to use is stubbed at once, which has to fail.
     Control,
-    /// One call treated in one way.
+    /// One item treated in one way.
     Single,
     /// A pass that looked slow, or the baseline, once more and alone.
     Quiet,
@@ -307,7 +317,7 @@ impl TrialRequest {
 mod tests {
     use super::*;
 
-    fn call(name: &str) -> Sysno {
+    fn call(name: &str) -> crate::syscalls::Sysno {
         name.parse().unwrap()
     }
 
@@ -321,6 +331,8 @@ mod tests {
         assert_eq!(text, "stub=access,write;fake=brk");
         assert_eq!(text.parse::<Intervention>().unwrap(), intervention);
         assert_eq!("none".parse::<Intervention>().unwrap(), Intervention::none());
+        let text = "stub=brk,mmap(MAP_POPULATE),/proc/self/maps;fake=ioctl(TCGETS)";
+        assert_eq!(text.parse::<Intervention>().unwrap().to_string(), text);
     }
 
     #[test]

@@ -512,8 +512,19 @@ fn report_frame(report: &AppReport) -> Frame {
             let words: Vec<_> = sample.iter().map(|argument| format!("{argument:x}")).collect();
             Frame::new("sample").field("arguments", &words.join(","))
         });
-        children
-            .push(Frame::new("call").field("name", &call).field("count", &statistics.count).children(processes.chain(samples)));
+        children.push(
+            Frame::new("call")
+                .field("name", &call)
+                .field("count", &statistics.count)
+                .field("first", &statistics.first)
+                .children(processes.chain(samples)),
+        );
+    }
+    for (feature, count) in &calls.features {
+        children.push(Frame::new("feature").field("name", feature).field("count", count));
+    }
+    for (file, count) in &calls.files {
+        children.push(Frame::new("file").field("name", file).field("count", count));
     }
     for (number, count) in &calls.unknown {
         children.push(Frame::new("unknown").field("number", &number).field("count", &count));
@@ -545,6 +556,12 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
             "call" => {
                 calls.calls.insert(child.parse("name")?, call_statistics(&child)?);
             }
+            "feature" => {
+                calls.features.insert(child.parse("name")?, child.parse("count")?);
+            }
+            "file" => {
+                calls.files.insert(child.parse("name")?, child.parse("count")?);
+            }
             "unknown" => {
                 calls.unknown.insert(child.parse("number")?, child.parse("count")?);
             }
@@ -559,7 +576,8 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
 }
 
 fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
-    let mut statistics = CallStatistics { count: frame.parse("count")?, ..CallStatistics::default() };
+    let mut statistics =
+        CallStatistics { count: frame.parse("count")?, first: frame.parse("first")?, ..CallStatistics::default() };
     for child in frame.frames()? {
         match child.kind.as_str() {
             "process" => {
@@ -581,7 +599,6 @@ fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
 mod tests {
     use super::*;
     use crate::syscalls::Sysno;
-    use crate::trial::Treatment;
     use proptest::prelude::*;
 
     fn decode(bytes: &[u8]) -> Vec<Frame> {
@@ -598,6 +615,7 @@ mod tests {
     fn sample_report() -> AppReport {
         let statistics = CallStatistics {
             count: 7,
+            first: 2,
             processes: BTreeMap::from([("redis server".to_owned(), 5), ("bio=close".to_owned(), 2)]),
             samples: vec![[0, 1, u64::MAX, 3, 4, 5]],
         };
@@ -616,6 +634,8 @@ mod tests {
             },
             calls: CallLog {
                 calls: BTreeMap::from([(Sysno::from_name("openat").unwrap(), statistics)]),
+                features: BTreeMap::from([("mmap(MAP_ANONYMOUS)".parse().unwrap(), 3)]),
+                files: BTreeMap::from([("/proc/[pid]/stat".parse().unwrap(), 4)]),
                 unknown: BTreeMap::from([(999, 1)]),
                 foreign: BTreeMap::from([(ForeignCall { architecture: 0x4000_0003, number: 20 }, 2)]),
             },
@@ -626,7 +646,7 @@ mod tests {
     fn every_command_round_trips() {
         let launch = Launch {
             command: vec!["/bin/app".into(), String::new(), "a b\n".into()],
-            intervention: Intervention::single("clone3".parse().unwrap(), Treatment::Fake),
+            intervention: "stub=ioctl(TCGETS),/dev/null;fake=clone3".parse().unwrap(),
             watch: Watch::Everything,
             output_limit: 1000,
             processor_limit: Some(Duration::from_micros(7)),

@@ -121,13 +121,12 @@ fn milliseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::Treatment;
 
     #[test]
     fn a_single_treatment_is_named_and_a_group_is_counted() {
-        let single = Intervention::single("openat".parse().unwrap(), Treatment::Stub);
+        let single = "stub=openat".parse::<Intervention>().unwrap();
         assert_eq!(item(Purpose::Single, &single), "stub openat");
-        let group = single.clone().with("close".parse().unwrap(), Treatment::Fake);
+        let group = "stub=openat;fake=close".parse().unwrap();
         assert_eq!(item(Purpose::Joint, &group), "2 calls at once");
         assert_eq!(item(Purpose::Control, &group), "control");
         assert_eq!(item(Purpose::Baseline, &Intervention::none()), "baseline");

@@ -90,7 +90,9 @@ fn beginning(stage: &str) -> Option<&'static str> {
         "known" => Some("control done, now what was found before, in groups"),
         "singles" => Some("now each call alone"),
         "quiet" => Some("each call done, now what looked slow once more"),
-        "joint" => Some("now everything avoidable at once"),
+        "joint" => Some("now every avoidable call at once"),
+        "details" => Some("now argument features and pseudo-files, each alone"),
+        "everything" => Some("now everything avoidable at once"),
         _ => None,
     }
 }
@@ -100,7 +102,7 @@ pub(super) mod tests {
     use super::*;
     use crate::campaign::{CampaignEnd, ProgressView, Totals};
     use crate::cli::printer::tests::captured;
-    use crate::trial::{FailCause, InconclusiveCause, Intervention, Purpose, Treatment};
+    use crate::trial::{FailCause, InconclusiveCause, Intervention, Purpose};
 
     pub(in crate::cli::progress) fn name(app: &str) -> CampaignName {
         CampaignName { app: app.to_owned(), workload: "default".to_owned() }
@@ -129,7 +131,7 @@ pub(super) mod tests {
     }
 
     fn stub_openat() -> Intervention {
-        Intervention::single("openat".parse().unwrap(), Treatment::Stub)
+        "stub=openat".parse().unwrap()
     }
 
     fn at(tenths: u64, event: Event) -> (Duration, Event) {

@@ -28,9 +28,11 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 /// Words that the kernel names devices with, and puts a number behind.
 const NUMBERED: &[&str] = &[
@@ -83,8 +85,25 @@ const NUMBERED: &[&str] = &[
 ];
 
 /// A path under `/proc`, `/sys` or `/dev`, normalised; ordered as text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PseudoFile(String);
+///
+/// As small as a pointer: each text exists once, for as long as the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PseudoFile(&'static str);
+
+impl PseudoFile {
+    /// The one copy of a normalised text.
+    fn of(text: String) -> Self {
+        static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        // A set that another thread left while it panicked is whole all the same: it only ever grows.
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(text.as_str()) {
+            return Self(known);
+        }
+        let text: &'static str = Box::leak(text.into_boxed_str());
+        known.insert(text);
+        Self(text)
+    }
+}
 
 /// The pseudo-file at an absolute path; `None` if there can be none, as elsewhere in the file system.
 #[must_use]
@@ -108,14 +127,14 @@ pub fn normalise_at(directory: &str, path: &str) -> Option<PseudoFile> {
 impl PseudoFile {
     /// Its text: the path with placeholders.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub const fn as_str(self) -> &'static str {
+        self.0
     }
 
     /// Whether an absolute path leads to it.
     #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
-        normalise(path).as_ref() == Some(self)
+    pub fn matches(self, path: &str) -> bool {
+        normalise(path) == Some(self)
     }
 }
 
@@ -139,7 +158,8 @@ fn clean<'a>(components: impl Iterator<Item = &'a str>, written: &dyn Fn(&str) -
             }
         }
     }
-    matches!(kept.first().map(String::as_str), Some("proc" | "sys" | "dev")).then(|| PseudoFile(format!("/{}", kept.join("/"))))
+    matches!(kept.first().map(String::as_str), Some("proc" | "sys" | "dev"))
+        .then(|| PseudoFile::of(format!("/{}", kept.join("/"))))
 }
 
 /// Whether what is further down belongs to another file system.
@@ -241,7 +261,7 @@ impl std::error::Error for NotAPseudoFile {}
 
 impl fmt::Display for PseudoFile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&self.0)
+        formatter.pad(self.0)
     }
 }
 
@@ -259,7 +279,7 @@ impl FromStr for PseudoFile {
 #[cfg(feature = "cli")]
 impl serde::Serialize for PseudoFile {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.0)
     }
 }
 

@@ -150,7 +150,7 @@ proptest! {
     fn every_pseudo_file_survives_its_text_and_matches_its_path(path in path()) {
         if let Some(file) = normalise(&path) {
             prop_assert!(file.matches(&path));
-            prop_assert_eq!(file.to_string().parse(), Ok(file.clone()));
+            prop_assert_eq!(file.to_string().parse(), Ok(file));
             prop_assert!(!file.as_str().contains([' ', ',', ';', '=', '\n', '"']));
             prop_assert!(file.as_str().is_ascii());
             let inside = |root: &str| file.as_str() == root || file.as_str().starts_with(&format!("{root}/"));

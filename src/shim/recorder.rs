@@ -1,0 +1,108 @@
+//! What the supervisor counts of notified calls, in the form that is cheap to count in. Pure but for reading a process's name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+
+use super::sys::Notification;
+use crate::syscalls::Sysno;
+use crate::syscalls::features::Feature;
+use crate::syscalls::paths::PseudoFile;
+use crate::trial::{CallLog, CallStatistics, ForeignCall, Item, SAMPLES_PER_CALL};
+
+/// How often one call was made.
+#[derive(Debug, Default)]
+struct Counter {
+    /// Indexed by interned process name.
+    by_process: Vec<u64>,
+    samples: Vec<[u64; 6]>,
+}
+
+/// Everything recorded so far.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    names: Vec<String>,
+    /// Which name the thread's process has.
+    threads: HashMap<u32, usize>,
+    /// The calls in the order in which they were first made.
+    order: Vec<Sysno>,
+    calls: HashMap<Sysno, Counter>,
+    features: HashMap<Feature, u64>,
+    files: HashMap<PseudoFile, u64>,
+    unknown: BTreeMap<u32, u64>,
+    foreign: BTreeMap<ForeignCall, u64>,
+}
+
+impl Recorder {
+    fn name_index(&mut self, thread: u32) -> usize {
+        if let Some(index) = self.threads.get(&thread) {
+            return *index;
+        }
+        let name = fs::read_to_string(format!("/proc/{thread}/comm"));
+        let name = name.map_or_else(|_| format!("thread {thread}"), |name| name.trim_end_matches('\n').to_owned());
+        let index = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        });
+        self.threads.insert(thread, index);
+        index
+    }
+
+    /// A thread's name is no longer known: it ends, or becomes another program.
+    pub(super) fn forget_thread(&mut self, thread: u32) {
+        self.threads.remove(&thread);
+    }
+
+    pub(super) fn count(&mut self, call: Sysno, notification: &Notification) {
+        let index = self.name_index(notification.thread);
+        let counter = self.calls.entry(call).or_insert_with(|| {
+            self.order.push(call);
+            Counter::default()
+        });
+        if counter.by_process.len() <= index {
+            counter.by_process.resize(index + 1, 0);
+        }
+        counter.by_process[index] += 1;
+        if counter.samples.len() < SAMPLES_PER_CALL && !counter.samples.contains(&notification.arguments) {
+            counter.samples.push(notification.arguments);
+        }
+    }
+
+    /// Counts what stands in the arguments of a call; a call itself is counted with [`Recorder::count`].
+    pub(super) fn count_item(&mut self, item: Item) {
+        match item {
+            Item::Call(_) => {}
+            Item::Feature(feature) => *self.features.entry(feature).or_default() += 1,
+            Item::File(file) => *self.files.entry(file).or_default() += 1,
+        }
+    }
+
+    pub(super) fn count_foreign(&mut self, call: ForeignCall) {
+        *self.foreign.entry(call).or_default() += 1;
+    }
+
+    pub(super) fn count_unknown(&mut self, number: u32) {
+        *self.unknown.entry(number).or_default() += 1;
+    }
+
+    /// What was recorded, in the form that is reported.
+    pub(super) fn log(&self) -> CallLog {
+        let statistics = |counter: &Counter, first: usize| {
+            let named = self.names.iter().cloned().zip(counter.by_process.iter().copied());
+            CallStatistics {
+                count: counter.by_process.iter().sum(),
+                first: u32::try_from(first).unwrap_or(u32::MAX),
+                processes: named.filter(|(_, count)| *count > 0).collect(),
+                samples: counter.samples.clone(),
+            }
+        };
+        let calls =
+            self.order.iter().enumerate().filter_map(|(first, call)| Some((*call, statistics(self.calls.get(call)?, first))));
+        CallLog {
+            calls: calls.collect(),
+            features: self.features.iter().map(|(feature, count)| (*feature, *count)).collect(),
+            files: self.files.iter().map(|(file, count)| (*file, *count)).collect(),
+            unknown: self.unknown.clone(),
+            foreign: self.foreign.clone(),
+        }
+    }
+}
