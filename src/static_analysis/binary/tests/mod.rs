@@ -1,0 +1,6 @@
+//! The whole analysis, on programs put together in memory.
+
+mod arm;
+mod broken;
+mod numbers;
+mod reach;
