@@ -11,6 +11,7 @@
 //! | `environment.json` | image, kernel, engine, settings … |
 //! | `summary.json` | counts, the joint configuration, what is unstable, unexercised, or incomplete |
 //! | `refused.json` | only if the last attempt was refused: reasons and evidence. Older results stay beside it |
+//! | `static-binary.csv`, `static-source.csv` | what a static analysis reported, if one was made; details in a `.json` beside it |
 //! | `in-progress/` | only until the campaign ends: its identity, a lock, and the trials so far |
 //!
 //! Final files are replaced one by one, `verdicts.csv` last; `summary.json` holds its checksum, so that files of two
@@ -23,6 +24,7 @@
 //!   takes over its conclusive trials and runs the others.
 //! - A campaign in progress that matches is resumed even if finished results are up to date: it was begun with `fresh`.
 
+mod analysis;
 mod error;
 mod files;
 mod journal;
@@ -35,6 +37,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use analysis::{ANALYSIS_HEADER, Analysis, AnalysisTable, read_analysis, write_analysis};
 pub use error::StoreError;
 pub use files::FORMAT;
 pub use journal::Journal;

@@ -105,7 +105,7 @@ fn verdict_row(line: &str) -> Result<(Sysno, VerdictRow), String> {
 }
 
 /// The numbered lines after the header. A missing line end means that the file was cut off.
-fn lines<'a>(path: &Path, text: &'a str, header: &str) -> Result<impl Iterator<Item = (usize, &'a str)>, StoreError> {
+pub(super) fn lines<'a>(path: &Path, text: &'a str, header: &str) -> Result<impl Iterator<Item = (usize, &'a str)>, StoreError> {
     let mut lines = (1..).zip(text.split('\n'));
     if lines.next().map(|(_, line)| line) != Some(header) {
         return Err(StoreError::broken(path, 1, format!("the first line is not `{header}`")));

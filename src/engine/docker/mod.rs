@@ -17,10 +17,12 @@
 //! | limits | memory and pids of the spec | pids |
 
 mod conversation;
+mod export;
 mod images;
 mod resources;
 mod session;
 
+pub use export::Exportable;
 pub use resources::Cleaned;
 pub use session::DockerSession;
 
