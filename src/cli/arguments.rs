@@ -7,6 +7,7 @@ use globset::Glob;
 
 use super::settings::default_jobs;
 use super::shard::Shard;
+use super::static_analysis::StaticArguments;
 use crate::explore::Settings;
 
 /// Finds out, by experiment, which Linux system calls an application really needs.
@@ -79,6 +80,7 @@ pub(super) enum Verb {
     Batch(BatchArguments),
     Run(RunArguments),
     Show(ShowArguments),
+    Static(StaticArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),

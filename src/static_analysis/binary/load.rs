@@ -115,18 +115,25 @@ impl<'a> Process<'a> {
         if begin < self.objects.len() { self.load_needed(begin) } else { Ok(()) }
     }
 
-    /// The names in the system's folders that a `printf` pattern may give.
+    /// The objects that a `printf` pattern may name: paths if it is one, else names in the system's folders.
     fn matching(&mut self, pattern: &str, by: usize) -> Result<Vec<String>, RootError> {
-        if !is_narrow(&pattern.replace("lib", "").replace(".so", "")) || pattern.contains('/') {
+        let (folder, file) = pattern.rsplit_once('/').map_or((None, pattern), |(folder, file)| (Some(folder), file));
+        if !is_narrow(&file.replace("lib", "").replace(".so", "")) || folder.is_some_and(|folder| folder.contains('%')) {
             let path = &self.loaded[by].path;
             self.notes.push(format!("`{path}` may load objects by the pattern `{pattern}`, which is too wide to follow"));
             return Ok(Vec::new());
         }
-        let Ok(glob) = Glob::new(&glob_of(pattern)) else { return Ok(Vec::new()) };
+        let Ok(glob) = Glob::new(&glob_of(file)) else { return Ok(Vec::new()) };
         let matcher = glob.compile_matcher();
+        let matching = |folder: &str| -> Result<Vec<String>, RootError> {
+            Ok(names_in(self.root, folder)?.into_iter().filter(|name| matcher.is_match(name)).collect())
+        };
+        if let Some(folder) = folder {
+            return Ok(matching(folder)?.into_iter().map(|name| format!("{folder}/{name}")).collect());
+        }
         let mut names = Vec::new();
         for folder in self.search.system_folders() {
-            names.extend(names_in(self.root, folder)?.into_iter().filter(|name| matcher.is_match(name)));
+            names.extend(matching(folder)?);
         }
         names.sort();
         names.dedup();
