@@ -4,11 +4,13 @@
 
 mod binary;
 mod closing;
+mod source;
 mod table;
 mod verdicts;
 
 pub use binary::{BinaryJson, Missed, binary_text, missed, way_text};
 pub use closing::{closing, counts};
+pub use source::{SourceJson, source_text};
 pub use table::{Align, Table};
 pub use verdicts::{show_json, show_text};
 

@@ -23,6 +23,7 @@ pub(in super::super) struct StaticArguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum StaticVerb {
     Binary(BinaryArguments),
+    Source(SourceArguments),
 }
 
 /// How a result is printed: for people or for programs.
@@ -72,10 +73,30 @@ pub(super) struct BinaryArguments {
     pub(super) result: ResultArguments,
 }
 
+/// Report the system calls of C sources
+///
+/// Finds the calls of libc functions, and of `syscall` with the number it is given, with file and line. Every branch of #if
+/// counts. Calls through pointers and in assembly are told, and not followed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  loupe static source nginx-1.22.1/src      every C source in a folder
+  loupe static source src/ --app nginx/wrk  and store the result as one of that app
+  loupe static source src/ --all            with every place of each call")]
+pub(super) struct SourceArguments {
+    /// The folder that holds the sources
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
+    /// Show every place of each call, not only the first
+    #[arg(long)]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) result: ResultArguments,
+}
+
 /// What becomes of a result.
 #[derive(Debug, Args)]
 pub(super) struct ResultArguments {
-    /// Store the result as one of this app, if TARGET is none
+    /// Store the result beside what was measured of this app (not needed where an app is analysed)
     #[arg(long, value_name = "APP/WORKLOAD")]
     pub(super) app: Option<String>,
     /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]

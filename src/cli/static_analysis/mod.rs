@@ -2,6 +2,7 @@
 
 mod arguments;
 mod binary;
+mod source;
 mod target;
 
 pub(super) use arguments::StaticArguments;
@@ -21,6 +22,7 @@ pub(super) fn static_analysis(
 ) -> anyhow::Result<Status> {
     match &arguments.what {
         StaticVerb::Binary(arguments) => binary::binary(arguments, environment, printer),
+        StaticVerb::Source(arguments) => source::source(arguments, environment, printer),
     }
 }
 

@@ -47,7 +47,7 @@ mod state;
 mod symbols;
 mod tell;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod value;
 mod x86_64;
 

@@ -2,5 +2,6 @@
 
 mod arm;
 mod broken;
+pub(in super::super) mod direct;
 mod numbers;
 mod reach;
