@@ -169,7 +169,8 @@ impl Object {
         }
         code = merged(code, &memory);
         let dynamic = Dynamic::new(raw_dynamic, &memory);
-        let symbols = Symbols::new(&sections, data, &dynamic, &memory);
+        let relocations = Relocations::new(architecture, &dynamic, &memory);
+        let symbols = Symbols::new(&sections, data, &dynamic, &memory, relocations.symbols);
         let mut object = Self {
             architecture,
             fixed,
@@ -177,7 +178,7 @@ impl Object {
                 || sections.section_by_name(LittleEndian, b".gopclntab").is_some(),
             entry: header.e_entry(LittleEndian),
             interpreter: interpreter.map(|path| String::from_utf8_lossy(path).into_owned()),
-            relocations: Relocations::new(architecture, &dynamic, &memory),
+            relocations,
             labels: Labels::new(&sections, data, &symbols),
             symbols,
             dynamic,

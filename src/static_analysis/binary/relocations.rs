@@ -29,6 +29,8 @@ pub(super) struct Relocations {
     pub(super) slots: HashMap<u64, Pointer>,
     /// What stands in data.
     pub(super) pointers: Vec<Pointer>,
+    /// How many entries of the symbol table are made use of, at least.
+    pub(super) symbols: usize,
 }
 
 type RawRelocation = elf::Rela64<LittleEndian>;
@@ -81,7 +83,9 @@ impl Relocations {
         let info = raw.r_info.get(LittleEndian);
         let addend = raw.r_addend.get(LittleEndian).cast_unsigned();
         let place = raw.r_offset.get(LittleEndian);
-        let symbol = Pointer::Symbol(usize::try_from(info >> 32).unwrap_or(usize::MAX), addend);
+        let index = usize::try_from(info >> 32).unwrap_or_default();
+        self.symbols = self.symbols.max(index.saturating_add(1));
+        let symbol = Pointer::Symbol(index, addend);
         let number = u32::try_from(info & 0xffff_ffff).unwrap_or(u32::MAX);
         match kind(architecture, number) {
             Kind::Slot => drop(self.slots.insert(place, symbol)),

@@ -44,12 +44,13 @@ pub(super) struct Symbols {
 type RawSymbol = elf::Sym64<LittleEndian>;
 
 impl Symbols {
-    pub(super) fn new(sections: &SectionTable<'_, Header>, data: &[u8], dynamic: &Dynamic, memory: &Memory) -> Self {
+    /// `used` is how many entries relocations make use of.
+    pub(super) fn new(sections: &SectionTable<'_, Header>, data: &[u8], dynamic: &Dynamic, memory: &Memory, used: usize) -> Self {
         let table = sections.symbols(LittleEndian, data, elf::SHT_DYNSYM).ok().filter(|table| !table.is_empty());
         let versions = sections.versions(LittleEndian, data).ok().flatten().unwrap_or_default();
         let (raw, strings) = match &table {
             Some(table) => (table.symbols(), table.strings()),
-            None => from_dynamic(dynamic, memory),
+            None => from_dynamic(dynamic, memory, used),
         };
         let all = symbols(raw, strings, &versions);
         let mut by_name = HashMap::<_, Vec<_>>::new();
@@ -100,16 +101,13 @@ fn name(symbol: &RawSymbol, strings: StringTable<'_>) -> String {
     symbol.name(LittleEndian, strings).map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default()
 }
 
-/// The table where only the dynamic segment tells of it. Its length stands in the hash table alone.
-fn from_dynamic<'data>(dynamic: &Dynamic, memory: &'data Memory) -> (&'data [RawSymbol], StringTable<'data>) {
+/// The table where only the dynamic segment tells of it. Its length stands in a hash table, if there is one of the old kind; that of
+/// GNU knows only of what is exported.
+fn from_dynamic<'data>(dynamic: &Dynamic, memory: &'data Memory, used: usize) -> (&'data [RawSymbol], StringTable<'data>) {
     let at = |tag| dynamic.value(tag).map(|address| memory.from(address)).unwrap_or_default();
     let plain = HashTable::<Header>::parse(LittleEndian, at(elf::DT_HASH)).ok().map(|table| table.symbol_table_length());
-    let gnu = || {
-        let table = GnuHashTable::<Header>::parse(LittleEndian, at(elf::DT_GNU_HASH)).ok()?;
-        // A table in which nothing is exported gives no length: what comes before its first entry is imported.
-        Some(table.symbol_table_length(LittleEndian).unwrap_or(table.symbol_base()))
-    };
-    let count = plain.or_else(gnu).unwrap_or(0) as usize;
+    let gnu = || GnuHashTable::<Header>::parse(LittleEndian, at(elf::DT_GNU_HASH)).ok()?.symbol_table_length(LittleEndian);
+    let count = (plain.or_else(gnu).unwrap_or(0) as usize).max(used);
     let bytes = at(elf::DT_SYMTAB);
     let count = count.min(bytes.len() / size_of::<RawSymbol>());
     let raw = pod::slice_from_bytes::<RawSymbol>(bytes, count).map_or(&[][..], |(symbols, _)| symbols);
