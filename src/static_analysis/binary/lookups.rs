@@ -71,10 +71,11 @@ impl Lookups {
 
     /// The exports of an object that is loaded by name that somebody has the name of; all of them if nobody has any.
     fn named_exports(&self, process: &Process<'_>, index: usize) -> Vec<(usize, String)> {
-        let texts = || self.texts.values().flatten();
-        let patterns = texts().filter(|text| text.contains('%')).filter_map(|pattern| Glob::new(&glob_of(pattern)).ok());
+        let patterns = self.texts.values().flatten().filter(|text| text.contains('%'));
+        let patterns = patterns.filter_map(|pattern| Glob::new(&glob_of(pattern)).ok());
         let patterns: Vec<_> = patterns.map(|glob| glob.compile_matcher()).collect();
-        let is_named = |name: &str| texts().any(|text| text == name) || patterns.iter().any(|pattern| pattern.is_match(name));
+        let is_text = |name: &str| self.texts.values().any(|texts| texts.contains(name));
+        let is_named = |name: &str| is_text(name) || patterns.iter().any(|pattern| pattern.is_match(name));
         let named: Vec<_> = exports(process, index).filter(|(_, name)| is_named(name)).collect();
         if named.is_empty() { exports(process, index).collect() } else { named }
     }

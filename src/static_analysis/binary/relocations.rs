@@ -48,7 +48,13 @@ fn kind(architecture: Architecture, number: u32) -> Kind {
     match architecture {
         Architecture::X86_64 => match elf::RelocationType(number) {
             elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT => Kind::Slot,
-            elf::R_X86_64_64 => Kind::Symbol,
+            // The others are those of code that is changed when it is loaded.
+            elf::R_X86_64_64
+            | elf::R_X86_64_PC64
+            | elf::R_X86_64_PC32
+            | elf::R_X86_64_PLT32
+            | elf::R_X86_64_32
+            | elf::R_X86_64_32S => Kind::Symbol,
             elf::R_X86_64_RELATIVE | elf::R_X86_64_RELATIVE64 => Kind::Own,
             elf::R_X86_64_IRELATIVE => Kind::Resolved,
             _ => Kind::Other,

@@ -27,8 +27,6 @@ pub(super) struct Symbol {
     /// Whether it is known to be data.
     pub(super) data: bool,
     pub(super) version: Option<Arc<str>>,
-    /// Whether only those find it that ask for its version.
-    pub(super) hidden: bool,
 }
 
 /// The dynamic symbol table.
@@ -37,8 +35,6 @@ pub(super) struct Symbols {
     /// By their place in the table, which relocations refer to.
     pub(super) all: Vec<Symbol>,
     by_name: HashMap<String, Vec<usize>>,
-    /// Whether the symbols have versions.
-    versioned: bool,
 }
 
 type RawSymbol = elf::Sym64<LittleEndian>;
@@ -57,18 +53,16 @@ impl Symbols {
         for (index, symbol) in all.iter().enumerate().filter(|(_, symbol)| symbol.defined) {
             by_name.entry(symbol.name.clone()).or_default().push(index);
         }
-        Self { all, by_name, versioned: !versions.is_empty() }
+        Self { all, by_name }
     }
 
-    /// The exported symbols of that name that a reference with that version is bound to (`do_lookup_x` of glibc's
-    /// `elf/dl-lookup.c`): the one with the version, or any if one of the two sides has none.
+    /// The exported symbols of that name that a reference with that version may be bound to (`check_match` of glibc's
+    /// `elf/dl-lookup.c`): those with the version, or with none.
     pub(super) fn exported(&self, name: &str, version: Option<&str>) -> impl Iterator<Item = &Symbol> {
-        let candidates = self.by_name.get(name).into_iter().flatten().map(|index| &self.all[*index]);
-        candidates.filter(move |symbol| match (version, &symbol.version) {
+        self.named(name).filter(move |symbol| match (version, &symbol.version) {
             (Some(wanted), Some(has)) => wanted == &**has,
-            (Some(_), None) => !self.versioned,
             // Which one an unversioned reference means depends on the age of either side: all of them.
-            (None, _) => true,
+            (Some(_), None) | (None, _) => true,
         })
     }
 
@@ -91,7 +85,6 @@ fn symbols(raw: &[RawSymbol], strings: StringTable<'_>, versions: &VersionTable<
             weak: symbol.st_bind() == elf::STB_WEAK,
             data: matches!(symbol.st_type(), elf::STT_OBJECT | elf::STT_TLS | elf::STT_COMMON),
             version: version.map(|version| String::from_utf8_lossy(version.name()).into()),
-            hidden: index.is_hidden(),
         }
     };
     raw.iter().enumerate().map(symbol).collect()

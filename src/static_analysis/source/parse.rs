@@ -15,6 +15,8 @@ use super::wrappers;
 const TEXT_LIMIT: usize = 80;
 /// Arguments that are looked at. The number of a call is among the first ones.
 const ARGUMENTS_LIMIT: usize = 8;
+/// How deep the parts of an argument may lie in one another.
+const CHOICES_LIMIT: usize = 32;
 /// Places of one file that are told where it could not be understood; more say no more.
 const ERRORS_LIMIT: usize = 20;
 
@@ -177,23 +179,24 @@ impl Walk<'_> {
         if let Some(list) = node.child_by_field_name("arguments") {
             let mut cursor = list.walk();
             let given = list.named_children(&mut cursor).filter(|argument| argument.kind() != "comment");
-            arguments.extend(given.take(ARGUMENTS_LIMIT).map(|argument| self.choices(argument)));
+            arguments.extend(given.take(ARGUMENTS_LIMIT).map(|argument| self.choices(argument, CHOICES_LIMIT)));
         }
         let call = Call { function: self.of(function).to_owned(), arguments, line: self.line(node), within };
         self.facts.calls.push(call);
     }
 
     /// What an argument may be.
-    fn choices(&self, node: Node<'_>) -> Vec<String> {
+    fn choices(&self, node: Node<'_>, limit: usize) -> Vec<String> {
+        let Some(limit) = limit.checked_sub(1) else { return Vec::new() };
         match node.kind() {
             "conditional_expression" => {
                 let branches = ["consequence", "alternative"].iter().filter_map(|field| node.child_by_field_name(field));
-                branches.flat_map(|branch| self.choices(branch)).collect()
+                branches.flat_map(|branch| self.choices(branch, limit)).collect()
             }
             "parenthesized_expression" if node.named_child_count() == 1 => {
-                node.named_child(0).map(|inner| self.choices(inner)).unwrap_or_default()
+                node.named_child(0).map(|inner| self.choices(inner, limit)).unwrap_or_default()
             }
-            "cast_expression" => node.child_by_field_name("value").map(|value| self.choices(value)).unwrap_or_default(),
+            "cast_expression" => node.child_by_field_name("value").map(|value| self.choices(value, limit)).unwrap_or_default(),
             _ => {
                 let text = self.of(node).trim();
                 if text.len() <= TEXT_LIMIT { vec![text.to_owned()] } else { Vec::new() }
