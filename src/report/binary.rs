@@ -19,8 +19,32 @@ pub struct Missed {
     pub call: Sysno,
     /// Names of the processes that made it.
     pub processes: Vec<String>,
-    /// Whether one of them has the name of a program that was analysed. Otherwise others that it started explain the difference.
-    pub own: bool,
+    /// Why it was not found.
+    pub why: Why,
+}
+
+/// Why a call that was made was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// The analysis missed it: a process with the name of a program that was analysed made it.
+    Overlooked,
+    /// Only other programs made it, which were started.
+    OtherProgram,
+    /// No program makes it: the kernel does, in the place of a call that a signal interrupted (`restart_syscall(2)`).
+    Kernel,
+}
+
+impl Why {
+    /// The same in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Overlooked => "the analysis overlooked it",
+            Self::OtherProgram => "another program makes it",
+            Self::Kernel => "the kernel makes it by itself",
+        }
+    }
 }
 
 /// Holds what was found against what a trace saw: every call that the analysis missed.
@@ -38,7 +62,12 @@ pub fn missed(findings: &Findings, trace: &TraceTable) -> Vec<Missed> {
         .map(|(call, row)| {
             // A process without a name is nobody else's.
             let own = row.processes.is_empty() || row.processes.iter().any(|process| names.contains(process));
-            Missed { call: *call, processes: row.processes.clone(), own }
+            let why = match (call.name(), own) {
+                ("restart_syscall", _) => Why::Kernel,
+                (_, true) => Why::Overlooked,
+                (_, false) => Why::OtherProgram,
+            };
+            Missed { call: *call, processes: row.processes.clone(), why }
         })
         .collect()
 }
@@ -104,7 +133,7 @@ fn doubts(findings: &Findings, missed: &[Missed]) -> String {
     }
     for missed in missed {
         let processes = missed.processes.join(", ");
-        let why = if missed.own { "the analysis missed it" } else { "another program makes it" };
+        let why = missed.why.words();
         text.push_str(&format!("not found: `{}`, which the trace saw of {processes}: {why}\n", missed.call));
     }
     for note in &findings.notes {
@@ -214,9 +243,19 @@ mod tests {
             ("close", &["sort"]),
             ("dup", &["a-very-long-nam"]),
             ("fork", &[]),
+            ("restart_syscall", &["tool"]),
         ]);
-        let missed: Vec<_> = missed(&findings(), &trace).into_iter().map(|missed| (missed.call.name(), missed.own)).collect();
-        assert_eq!(missed, [("brk", true), ("close", false), ("dup", true), ("fork", true)]);
+        let missed: Vec<_> = missed(&findings(), &trace).into_iter().map(|missed| (missed.call.name(), missed.why)).collect();
+        assert_eq!(
+            missed,
+            [
+                ("brk", Why::Overlooked),
+                ("close", Why::OtherProgram),
+                ("dup", Why::Overlooked),
+                ("fork", Why::Overlooked),
+                ("restart_syscall", Why::Kernel),
+            ]
+        );
     }
 
     #[test]

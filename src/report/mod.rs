@@ -8,7 +8,7 @@ mod source;
 mod table;
 mod verdicts;
 
-pub use binary::{BinaryJson, Missed, binary_text, missed, way_text};
+pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use closing::{closing, counts};
 pub use source::{SourceJson, source_text};
 pub use table::{Align, Table};

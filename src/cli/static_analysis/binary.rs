@@ -7,7 +7,7 @@ use super::super::status::{Status, WrongUsage};
 use super::arguments::{BinaryArguments, DataFormat};
 use super::target::{self, Subject, Target};
 use super::{app_and_workload, threads};
-use crate::report::{self, BinaryJson, Missed};
+use crate::report::{self, BinaryJson, Missed, Why};
 use crate::static_analysis::binary::{self, BinaryError, Findings, Request};
 use crate::store::{Analysis, Store, write_analysis};
 
@@ -39,7 +39,8 @@ pub(super) fn binary(arguments: &BinaryArguments, environment: &Environment, pri
         }
     }
     print(arguments, &analysed, printer);
-    let incomplete = |one: &Analysed| !one.findings.missing.is_empty() || one.missed.iter().any(|missed| missed.own);
+    let incomplete =
+        |one: &Analysed| !one.findings.missing.is_empty() || one.missed.iter().any(|missed| missed.why == Why::Overlooked);
     Ok(if analysed.iter().any(incomplete) { Status::Inconclusive } else { Status::Done })
 }
 
