@@ -13,6 +13,7 @@
 //! themselves is no function of libc. Where a libc function's address is taken, it counts as called. Calls through pointers are
 //! counted and not followed, and the number of a system call in inline assembly is not looked for: both are told.
 
+mod comments;
 mod findings;
 mod names;
 mod parse;

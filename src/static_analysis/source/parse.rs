@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use tree_sitter::{Node, Parser, TreeCursor};
 
 use super::SourceFile;
+use super::comments::without_comments;
 use super::wrappers;
 
 /// Longest text of an argument that is kept: numbers and names are shorter.
@@ -82,10 +83,10 @@ pub(super) struct Macro {
 
 /// Parses a file.
 pub(super) fn parse(file: &SourceFile) -> FileFacts {
-    let text = String::from_utf8_lossy(&file.content);
+    let text = without_comments(&String::from_utf8_lossy(&file.content));
     let mut facts = FileFacts { path: file.path.clone(), ..FileFacts::default() };
     let mut parser = parser();
-    let Some(tree) = parser.parse(&*text, None) else {
+    let Some(tree) = parser.parse(&text, None) else {
         facts.errors.push(1);
         return facts;
     };
@@ -178,7 +179,7 @@ impl Walk<'_> {
         let mut arguments = Vec::new();
         if let Some(list) = node.child_by_field_name("arguments") {
             let mut cursor = list.walk();
-            let given = list.named_children(&mut cursor).filter(|argument| argument.kind() != "comment");
+            let given = list.named_children(&mut cursor);
             arguments.extend(given.take(ARGUMENTS_LIMIT).map(|argument| self.choices(argument, CHOICES_LIMIT)));
         }
         let call = Call { function: self.of(function).to_owned(), arguments, line: self.line(node), within };

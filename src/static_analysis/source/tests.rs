@@ -122,6 +122,14 @@ fn bodies_of_macros_count_where_they_are_defined() {
 }
 
 #[test]
+fn comments_in_bodies_of_macros_do_not_end_them() {
+    let findings =
+        one("#define SAVE(fd) do { \\\n  /* first */ \\\n  write(fd, 0, 1); /* then\n  */ fsync(fd); \\\n} while (0)\n");
+    assert_eq!(uses(&findings), ["fsync: a.c:4 fsync function", "write: a.c:3 write function"]);
+    assert!(findings.parse_errors.is_empty(), "{:?}", findings.parse_errors);
+}
+
+#[test]
 fn names_that_the_sources_define_are_not_libcs() {
     let findings = of(&[
         (
