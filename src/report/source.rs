@@ -1,5 +1,7 @@
 //! What the analysis of sources found.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::counted;
@@ -33,7 +35,13 @@ fn doubts(findings: &SourceFindings) -> String {
     };
     tell("unresolved", &findings.unresolved);
     tell("assembly", &findings.assembly);
-    tell("error", &findings.parse_errors);
+    let mut errors = BTreeMap::<&str, (u64, usize)>::new();
+    for error in &findings.parse_errors {
+        errors.entry(&error.place.file).or_insert((error.place.line, 0)).1 += 1;
+    }
+    for (file, (first, number)) in errors {
+        text.push_str(&format!("error: {file}: {} not understood, the first in line {first}\n", counted(number, "line")));
+    }
     for (ending, number) in &findings.skipped {
         text.push_str(&format!("not read: {number} .{ending}\n"));
     }
@@ -61,7 +69,6 @@ pub struct SourceJson<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::num::NonZero;
 
     use super::*;

@@ -18,8 +18,6 @@ const TEXT_LIMIT: usize = 80;
 const ARGUMENTS_LIMIT: usize = 8;
 /// How deep the parts of an argument may lie in one another.
 const CHOICES_LIMIT: usize = 32;
-/// Places of one file that are told where it could not be understood; more say no more.
-const ERRORS_LIMIT: usize = 20;
 
 /// What matters of a file.
 #[derive(Debug, Default)]
@@ -139,7 +137,7 @@ impl Walk<'_> {
 
     fn visit(&mut self, node: Node<'_>, within: Option<String>) {
         // The bodies of macros are full of what only makes sense where they are used.
-        if (node.is_error() || node.is_missing()) && self.macro_name.is_none() && self.facts.errors.len() < ERRORS_LIMIT {
+        if (node.is_error() || node.is_missing()) && self.macro_name.is_none() {
             let line = self.line(node);
             if self.facts.errors.last() != Some(&line) {
                 self.facts.errors.push(line);
