@@ -15,6 +15,8 @@
 //!         └──▶ report, cli
 //! ```
 //!
+//! Beside it stands `static_analysis`: what a tool would say that reads an app's binaries or sources instead of running it.
+//!
 //! Modules may use those above them in this flow and the vocabulary (`syscalls`, `trial`), never those below.
 //!
 //! # Words
@@ -55,6 +57,8 @@ pub mod report;
 pub mod shim;
 #[cfg(feature = "cli")]
 pub mod spec;
+#[cfg(feature = "cli")]
+pub mod static_analysis;
 #[cfg(feature = "cli")]
 pub mod store;
 pub mod syscalls;

@@ -7,6 +7,7 @@ use globset::Glob;
 
 use super::settings::default_jobs;
 use super::shard::Shard;
+use super::static_analysis::StaticArguments;
 use crate::explore::{Details, Settings, Strategy};
 use crate::store::Freshness;
 
@@ -95,6 +96,7 @@ pub(super) enum Verb {
     Batch(BatchArguments),
     Run(RunArguments),
     Show(ShowArguments),
+    Static(StaticArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),

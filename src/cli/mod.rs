@@ -19,6 +19,7 @@ mod run;
 mod settings;
 mod shard;
 mod show;
+mod static_analysis;
 mod status;
 
 use std::ffi::OsString;
@@ -68,6 +69,7 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Batch(arguments) => batch::batch(arguments, environment, printer),
         Verb::Run(arguments) => run::run(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
+        Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),

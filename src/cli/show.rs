@@ -51,7 +51,7 @@ pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer
 }
 
 /// The store keeps its hints apart from its messages.
-fn failure(error: StoreError) -> anyhow::Error {
+pub(super) fn failure(error: StoreError) -> anyhow::Error {
     let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     let message = format!("{error}{hint}");
     anyhow::Error::from(error).context(message)

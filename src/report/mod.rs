@@ -2,11 +2,15 @@
 //!
 //! Last stage before the command line. It decides nothing: every number comes from the store or from a campaign's end.
 
+mod binary;
 mod closing;
+mod source;
 mod table;
 mod verdicts;
 
+pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use closing::{closing, counts};
+pub use source::{SourceJson, source_text};
 pub use table::{Align, Table};
 pub use verdicts::{show_json, show_text};
 

@@ -12,6 +12,7 @@
 //! | `environment.json` | image, kernel, engine, settings … |
 //! | `summary.json` | counts, the joint configuration, what is unstable, unexercised, or incomplete |
 //! | `refused.json` | only if the last attempt was refused: reasons and evidence. Older results stay beside it |
+//! | `static-binary.csv`, `static-source.csv` | what a static analysis reported, if one was made; details in a `.json` beside it |
 //! | `in-progress/` | only until the campaign ends: its identity, a lock, and the trials so far |
 //!
 //! Final files are replaced one by one, `verdicts.csv` last; `summary.json` holds its checksum, so that files of two
@@ -24,6 +25,7 @@
 //!   takes over its conclusive trials and runs the others.
 //! - A campaign in progress that matches is resumed even if finished results are up to date: it was begun with `fresh`.
 
+mod analysis;
 mod details;
 mod error;
 mod files;
@@ -38,6 +40,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use analysis::{ANALYSIS_HEADER, Analysis, AnalysisTable, read_analysis, write_analysis};
 pub use details::{
     DetailRow, DetailTable, FEATURES_HEADER, PSEUDO_FILES_HEADER, read_features, read_pseudo_files, write_features,
     write_pseudo_files,

@@ -50,7 +50,7 @@ impl Image {
 }
 
 impl DockerEngine {
-    async fn inspect_image(&self, name: &str) -> Result<Option<Image>, EngineError> {
+    pub(super) async fn inspect_image(&self, name: &str) -> Result<Option<Image>, EngineError> {
         match self.docker.inspect_image(name).await {
             Ok(inspect) => Image::from_inspect(name, inspect).map(Some),
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),

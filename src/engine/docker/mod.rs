@@ -20,6 +20,7 @@ mod bare;
 mod berths;
 mod containers;
 mod conversation;
+mod export;
 mod images;
 mod resources;
 mod session;
@@ -27,6 +28,7 @@ mod shim_volume;
 mod trial;
 
 pub use bare::BareCost;
+pub use export::Exportable;
 pub use resources::Cleaned;
 pub use session::DockerSession;
 
