@@ -103,7 +103,7 @@ pub struct Settings {
     pub single_runs_limit: u32,
     /// Inconclusive runs of one intervention after which it stays inconclusive.
     pub inconclusive_limit: u32,
-    /// Whether a pass counts only if the treated call was made. `false` runs treated trials with [`Watch::Nothing`].
+    /// Whether a pass counts only if the treated call was made. `false` runs treated trials with [`Watch::Nothing`](crate::trial::Watch::Nothing).
     pub count_hits: bool,
 }
 
