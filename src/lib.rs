@@ -61,5 +61,7 @@ pub mod spec;
 pub mod static_analysis;
 #[cfg(feature = "cli")]
 pub mod store;
+#[cfg(feature = "cli")]
+pub mod support;
 pub mod syscalls;
 pub mod trial;

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 
+use super::check::CheckArguments;
+use super::os::OsArguments;
+use super::plan::PlanArguments;
 use super::settings::default_jobs;
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
@@ -26,10 +29,11 @@ use crate::store::Freshness;
   loupe batch apps/            measure every app in the folder apps/
   loupe run apps/nginx         measure one app
   loupe show nginx             its verdicts with their reasons
+  loupe plan --os kerla        what an OS has to implement next
 
 Exit codes:
   0    done
-  1    a negative answer: an app that could not be measured
+  1    a negative answer: an app that could not be measured, or does not run on an OS
   2    a mistake in the command line or in an app.yaml
   3    the environment is not usable: no engine, kernel too old
   4    finished, but something stayed inconclusive
@@ -97,6 +101,9 @@ pub(super) enum Verb {
     Run(RunArguments),
     Show(ShowArguments),
     Static(StaticArguments),
+    Plan(PlanArguments),
+    Check(CheckArguments),
+    Os(OsArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
@@ -283,7 +290,7 @@ pub(super) struct CompletionsArguments {
     pub(super) shell: clap_complete::Shell,
 }
 
-fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
+pub(super) fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
     text.parse().ok().filter(|number| *number >= N::from(1)).ok_or("has to be a whole number, at least 1")
 }
 

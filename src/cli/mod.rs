@@ -7,12 +7,15 @@
 
 mod arguments;
 mod batch;
+mod check;
 mod clean;
 mod completions;
 mod doctor;
 mod explain;
 mod interrupt;
 mod measure;
+mod os;
+mod plan;
 mod printer;
 mod progress;
 mod run;
@@ -70,6 +73,9 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Run(arguments) => run::run(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
+        Verb::Plan(arguments) => plan::plan(arguments, environment, printer),
+        Verb::Check(arguments) => check::check(arguments, environment, printer),
+        Verb::Os(arguments) => os::os(arguments, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),

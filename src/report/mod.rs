@@ -3,13 +3,19 @@
 //! Last stage before the command line. It decides nothing: every number comes from the store or from a campaign's end.
 
 mod binary;
+mod check;
 mod closing;
+mod plan;
+mod profiles;
 mod source;
 mod table;
 mod verdicts;
 
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
+pub use check::{Answer, Check, CheckJson};
 pub use closing::{closing, counts};
+pub use plan::{Checked, PlanJson, UnlockJson, WhatIfJson, plan_csv, plan_json, plan_markdown, plan_text, unlock_json, unlock_text, what_if_json, what_if_text};
+pub use profiles::{ListedJson, ProfileJson, profile_json, profile_text, profiles_json, profiles_text};
 pub use source::{SourceJson, source_text};
 pub use table::{Align, Table};
 pub use verdicts::{show_json, show_text};

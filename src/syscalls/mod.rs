@@ -25,7 +25,7 @@ use std::str::FromStr;
 use table::TABLE;
 
 /// How many calls there are.
-const COUNT: usize = TABLE.len();
+pub(crate) const COUNT: usize = TABLE.len();
 
 /// Compares as `Ord` does, which cannot be asked while the program is compiled.
 const fn compare(left: &[u8], right: &[u8]) -> std::cmp::Ordering {
@@ -116,7 +116,7 @@ impl Sysno {
     }
 
     /// Its place among all calls, below [`COUNT`].
-    const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
 
