@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 
+use super::db::DbArguments;
 use super::settings::default_jobs;
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
@@ -97,6 +98,7 @@ pub(super) enum Verb {
     Run(RunArguments),
     Show(ShowArguments),
     Static(StaticArguments),
+    Db(DbArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),

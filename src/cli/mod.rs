@@ -8,9 +8,13 @@
 mod arguments;
 mod batch;
 mod clean;
+mod compare_analysis;
 mod completions;
+mod database;
+mod db;
 mod doctor;
 mod explain;
+mod files;
 mod interrupt;
 mod measure;
 mod printer;
@@ -70,6 +74,7 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Run(arguments) => run::run(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
+        Verb::Db(arguments) => db::db(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),
