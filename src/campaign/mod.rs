@@ -84,7 +84,14 @@ impl CampaignError {
             Self::Engine(error) => error.is_fatal(),
             Self::Store(StoreError::Write { .. }) => true,
             Self::Store(
-                StoreError::Read { .. } | StoreError::Broken { .. } | StoreError::Busy { .. } | StoreError::BadName { .. },
+                StoreError::Read { .. }
+                | StoreError::Broken { .. }
+                | StoreError::Wrong { .. }
+                | StoreError::Several { .. }
+                | StoreError::Sqlite { .. }
+                | StoreError::Busy { .. }
+                | StoreError::Imported { .. }
+                | StoreError::BadName { .. },
             ) => false,
         }
     }

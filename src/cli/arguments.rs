@@ -8,6 +8,7 @@ use globset::Glob;
 use super::check::CheckArguments;
 use super::os::OsArguments;
 use super::plan::PlanArguments;
+use super::db::DbArguments;
 use super::settings::default_jobs;
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
@@ -104,6 +105,7 @@ pub(super) enum Verb {
     Plan(PlanArguments),
     Check(CheckArguments),
     Os(OsArguments),
+    Db(DbArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),

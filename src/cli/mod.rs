@@ -9,9 +9,13 @@ mod arguments;
 mod batch;
 mod check;
 mod clean;
+mod compare_analysis;
 mod completions;
+mod database;
+mod db;
 mod doctor;
 mod explain;
+mod files;
 mod interrupt;
 mod measure;
 mod os;
@@ -76,6 +80,7 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Plan(arguments) => plan::plan(arguments, environment, printer),
         Verb::Check(arguments) => check::check(arguments, environment, printer),
         Verb::Os(arguments) => os::os(arguments, printer),
+        Verb::Db(arguments) => db::db(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),

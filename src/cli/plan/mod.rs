@@ -31,7 +31,7 @@ pub(super) fn plan(arguments: &PlanArguments, environment: &Environment, printer
     let results = environment.results(arguments.results.clone());
     let wanted = wanted(arguments)?;
     let workloads = arguments.workloads.as_ref().map(globset::Glob::compile_matcher);
-    let known = facts::known(&Store::open(&results), wanted.as_deref(), workloads.as_ref())?;
+    let known = facts::known(&Store::open(&results), wanted.as_deref(), workloads.as_ref(), printer)?;
     if known.apps.is_empty() {
         let unknown = if known.unknown.is_empty() { String::new() } else { format!(" of {}", known.unknown.join(", ")) };
         let hint = "`loupe batch` measures apps, `loupe db import` takes over a database; `--results` names another folder";
@@ -49,7 +49,7 @@ pub(super) fn plan(arguments: &PlanArguments, environment: &Environment, printer
             PlanFormat::Json => printer.json(&report::what_if_json(&os, &answer)),
             _ => printer.data(&report::what_if_text(&os, &answer)),
         }
-        return Ok(Status::Done);
+        return Ok(known.status);
     }
     let objective = match arguments.objective {
         ObjectiveChoice::NextApp => Objective::NextApp,
@@ -64,7 +64,7 @@ pub(super) fn plan(arguments: &PlanArguments, environment: &Environment, printer
     }
     let plan = support::plan(&os, &known.apps, known.unknown, objective, &weights);
     print(arguments, &plan, None, printer)?;
-    Ok(Status::Done)
+    Ok(known.status)
 }
 
 fn weights(path: Option<&Path>) -> anyhow::Result<Weights> {
@@ -109,7 +109,7 @@ fn unlock(app: &str, os: &Profile, known: &Known, format: PlanFormat, printer: &
         PlanFormat::Csv => printer.data(&report::plan_csv(&answer.plan, None)),
         PlanFormat::Markdown => printer.data(&report::plan_markdown(&answer.plan, None)),
     }
-    Ok(Status::Done)
+    Ok(known.status)
 }
 
 fn only_text_or_json(format: PlanFormat) -> anyhow::Result<PlanFormat> {

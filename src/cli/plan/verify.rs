@@ -32,6 +32,7 @@ pub(super) fn verify(
     environment: &Environment,
     printer: &Printer,
 ) -> anyhow::Result<Status> {
+    let status = known.status;
     let mut runnable = BTreeMap::new();
     let mut specs = BTreeMap::new();
     for app in &known.apps {
@@ -61,11 +62,11 @@ pub(super) fn verify(
     super::print(arguments, verification.plan(), Some(&checked), printer)?;
     let refuted = checked.states.iter().any(|(_, _, state)| matches!(state, StepState::Refuted(_)));
     let verified = checked.states.iter().all(|(_, _, state)| *state == StepState::Verified);
-    Ok(match (refuted, verified) {
+    Ok(status.or_worse(match (refuted, verified) {
         (true, _) => Status::Negative,
         (false, true) => Status::Done,
         (false, false) => Status::Inconclusive,
-    })
+    }))
 }
 
 /// The app's spec with the workloads that its facts are about, or why it cannot be run here. A spec with mistakes is an error.
