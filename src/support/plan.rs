@@ -229,7 +229,8 @@ impl<'a> Planner<'a> {
 
     /// Apps that run after the last step without anything new join it.
     fn absorb(&mut self) {
-        loop {
+        // Step 0 takes all apps that run now, in their order.
+        while self.steps.len() > 1 {
             let nothing_new = |app: &&usize| {
                 self.frontier.avoided(**app).is_subset(&self.frontier.relied)
                     && self.frontier.missing(**app).is_empty()

@@ -68,7 +68,7 @@ impl fmt::Display for ProfileErrors {
             let separator = if index == 0 { "" } else { "\n" };
             write!(formatter, "{separator}{}:{}: {}", self.file, problem.line, problem.message)?;
             if let Some(hint) = &problem.hint {
-                write!(formatter, "\n  hint: {hint}")?;
+                write!(formatter, "; {hint}")?;
             }
         }
         Ok(())
@@ -176,7 +176,7 @@ impl Profile {
 fn problem(line: usize, text: &str) -> ProfileProblem {
     let shown = text.escape_debug();
     if text.contains(char::is_whitespace) {
-        let hint = Some("write one item a line; a `#` begins a comment".to_owned());
+        let hint = Some("write one item a line, and a `#` before a comment".to_owned());
         return ProfileProblem { line, message: format!("`{shown}` is more than one item"), hint };
     }
     if text.starts_with('/') {
@@ -218,17 +218,16 @@ mod tests {
         let error = Profile::parse("my.os", "read\nopanat\nread write\nioctl(TCGET)\n/etc/passwd\n").unwrap_err();
         let text = error.to_string();
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines[0], "my.os:2: `opanat` is not a Linux system call");
-        assert_eq!(lines[1], "  hint: did you mean `openat`?");
-        assert_eq!(lines[2], "my.os:3: `read write` is more than one item");
-        assert_eq!(lines[4], "my.os:4: `ioctl(TCGET)` is not an argument feature: `ioctl` has no `TCGET`");
-        assert!(lines[5].starts_with("my.os:5: "), "{text}");
+        assert_eq!(lines[0], "my.os:2: `opanat` is not a Linux system call; did you mean `openat`?");
+        assert_eq!(lines[1], "my.os:3: `read write` is more than one item; write one item a line, and a `#` before a comment");
+        assert_eq!(lines[2], "my.os:4: `ioctl(TCGET)` is not an argument feature: `ioctl` has no `TCGET`");
+        assert!(lines[3].starts_with("my.os:5: "), "{text}");
         assert_eq!(error.problems.len(), 4);
     }
 
     #[test]
     fn an_empty_profile_is_refused() {
         let error = Profile::parse("empty", "# name: x\n\n").unwrap_err();
-        assert_eq!(error.to_string(), "empty:1: no system call is listed\n  hint: write one a line, such as `read`");
+        assert_eq!(error.to_string(), "empty:1: no system call is listed; write one a line, such as `read`");
     }
 }

@@ -83,7 +83,21 @@ impl CallSet {
 
     /// The calls in name order.
     pub fn iter(self) -> impl Iterator<Item = Sysno> {
-        Sysno::all().filter(move |call| self.contains(*call))
+        self.0.into_iter().enumerate().flat_map(|(index, word)| Bits(word).filter_map(move |bit| Sysno::at(index * 64 + bit)))
+    }
+}
+
+/// The places of the bits that are set, from the lowest.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let place = self.0.trailing_zeros();
+        // Without its lowest bit; nothing is left of nothing.
+        self.0 &= self.0.wrapping_sub(1);
+        (place < u64::BITS).then_some(place as usize)
     }
 }
 

@@ -120,6 +120,11 @@ impl Sysno {
         self.0 as usize
     }
 
+    /// The call at a place below [`COUNT`].
+    pub(crate) fn at(index: usize) -> Option<Self> {
+        u16::try_from(index).ok().filter(|_| index < COUNT).map(Self)
+    }
+
     /// The call with that number on `architecture`, or `None` if the table has none.
     #[must_use]
     pub fn from_number(architecture: Architecture, number: u32) -> Option<Self> {
@@ -145,7 +150,7 @@ impl Sysno {
 
     /// Every call of every architecture, in name order.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..TABLE.len()).filter_map(|index| u16::try_from(index).ok()).map(Self)
+        (0..COUNT).filter_map(Self::at)
     }
 }
 

@@ -178,7 +178,7 @@ fn conflicts(plan: &Plan) -> String {
         let (stub, fake) = (listed(stub, NAMED), listed(fake, NAMED));
         let line = match resolution {
             Resolution::Implement(step) => {
-                format!("{call}: {stub} accept only a stub, {fake} only a fake; implemented in step {step}")
+                format!("{call}: only a stub works for {stub}, only a fake for {fake}; implemented in step {step}")
             }
             Resolution::Treat(treatment) => format!("{call}: stubbed for {stub}, faked for {fake}; all of them accept the {treatment}"),
         };

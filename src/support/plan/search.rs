@@ -12,12 +12,13 @@ use crate::support::frontier::Frontier;
 use crate::support::objective::{Costs, Weights};
 use crate::support::profile::Profile;
 use crate::support::set::CallSet;
+use crate::syscalls::{COUNT, Sysno};
 
 /// Rounds of improvement; each tries every app that is left out.
 const ROUNDS: usize = 3;
 
-/// Above so many different needs, improving would take longer than anybody wants to wait for a plan.
-const MOST_IMPROVED: usize = 1000;
+/// Above so many different needs, searches that compare each with each would take longer than anybody wants to wait for a plan.
+const MOST_COMPARED: usize = 1000;
 
 /// The app whose missing calls bring the most for their cost, all apps counted that run then; of several the cheapest, and the
 /// first.
@@ -47,7 +48,12 @@ fn product(left: u64, right: u64) -> u128 {
 pub(super) fn best_calls(os: &Profile, apps: &[AppFacts], budget: u64, weights: &Weights) -> CallSet {
     let problem = Problem::new(os, apps, budget, weights);
     let mut best = CallSet::EMPTY;
-    for found in [problem.from_below(false), problem.from_below(true), problem.trimmed(problem.all(), CallSet::EMPTY)] {
+    let trimmed = problem.trimmed(problem.all(), CallSet::EMPTY);
+    let mut all = vec![problem.filled(CallSet::EMPTY, false), problem.filled(trimmed, false)];
+    if problem.wishes.len() <= MOST_COMPARED {
+        all.push(problem.filled(CallSet::EMPTY, true));
+    }
+    for found in all {
         if problem.worth(found) > problem.worth(best) {
             best = found;
         }
@@ -57,7 +63,7 @@ pub(super) fn best_calls(os: &Profile, apps: &[AppFacts], budget: u64, weights: 
 
 /// What can be bought, and for how much.
 struct Problem {
-    /// Different sets of missing calls, with the worth of the apps that miss just these.
+    /// Different sets of missing calls in the order of the apps, with the worth of those that miss just these.
     wishes: Vec<(CallSet, u64)>,
     costs: Costs,
     budget: u64,
@@ -65,11 +71,17 @@ struct Problem {
 
 impl Problem {
     fn new(os: &Profile, apps: &[AppFacts], budget: u64, weights: &Weights) -> Self {
-        let mut wishes = BTreeMap::<CallSet, u64>::new();
+        let mut places = BTreeMap::<CallSet, usize>::new();
+        let mut wishes: Vec<(CallSet, u64)> = Vec::new();
         for app in apps {
-            *wishes.entry(Needs::of(app).required.without(os.calls())).or_default() += weights.of_app(&app.name);
+            let wish = Needs::of(app).required.without(os.calls());
+            let place = *places.entry(wish).or_insert(wishes.len());
+            if place == wishes.len() {
+                wishes.push((wish, 0));
+            }
+            wishes[place].1 += weights.of_app(&app.name);
         }
-        Self { wishes: wishes.into_iter().collect(), costs: Costs::new(weights), budget }
+        Self { wishes, costs: Costs::new(weights), budget }
     }
 
     /// Every call that some app misses.
@@ -82,9 +94,9 @@ impl Problem {
         self.wishes.iter().filter(|(wish, _)| wish.is_subset(&calls)).map(|(_, worth)| worth).sum()
     }
 
-    /// Fulfils one wish after the other while the budget lasts: the cheapest, or the one that brings the most for its cost.
-    fn from_below(&self, by_value: bool) -> CallSet {
-        let mut calls = CallSet::EMPTY;
+    /// Fulfils one wish after the other beside `calls` while the budget lasts: the cheapest, or the one that brings the most for its
+    /// cost.
+    fn filled(&self, mut calls: CallSet, by_value: bool) -> CallSet {
         loop {
             let spent = self.costs.of(calls);
             let mut best: Option<(CallSet, u64, u64)> = None;
@@ -114,10 +126,13 @@ impl Problem {
             if self.costs.of(calls) <= self.budget {
                 return calls;
             }
-            let loss = |call| wishes.iter().filter(|(wish, _)| wish.contains(call)).map(|(_, worth)| worth).sum::<u64>();
-            let mut least: Option<(crate::syscalls::Sysno, u64, u64)> = None;
+            let mut losses = [0_u64; COUNT];
+            for (wish, worth) in &wishes {
+                wish.iter().for_each(|call| losses[call.index()] += worth);
+            }
+            let mut least: Option<(Sysno, u64, u64)> = None;
             for call in calls.without(kept).iter() {
-                let (lost, cost) = (loss(call), self.costs.of([call].into_iter().collect()));
+                let (lost, cost) = (losses[call.index()], self.costs.of([call].into_iter().collect()));
                 if least.is_none_or(|(_, least_lost, least_cost)| product(lost, least_cost) < product(least_lost, cost)) {
                     least = Some((call, lost, cost));
                 }
@@ -132,14 +147,14 @@ impl Problem {
 
     /// Takes in one app more wherever what has to go for it is worth less.
     fn improved(&self, mut best: CallSet) -> CallSet {
-        if self.wishes.len() > MOST_IMPROVED {
+        if self.wishes.len() > MOST_COMPARED {
             return best;
         }
         for _ in 0..ROUNDS {
             let before = self.worth(best);
             for (wish, _) in &self.wishes {
                 if !wish.is_subset(&best) && self.costs.of(*wish) <= self.budget {
-                    let candidate = self.trimmed(best.union(*wish), *wish);
+                    let candidate = self.filled(self.trimmed(best.union(*wish), *wish), false);
                     if self.worth(candidate) > self.worth(best) {
                         best = candidate;
                     }
