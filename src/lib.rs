@@ -12,6 +12,8 @@
 //!         ▼
 //!    store             results/<app>/<workload>/
 //!         │
+//!         ├──▶ diff     what changed between two results
+//!         ├──▶ export   what other programs enforce: seccomp profiles
 //!         └──▶ report, cli
 //! ```
 //!
@@ -48,9 +50,13 @@ pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+pub mod diff;
+#[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
 pub mod explore;
+#[cfg(feature = "cli")]
+pub mod export;
 pub mod filter;
 #[cfg(feature = "cli")]
 pub mod report;

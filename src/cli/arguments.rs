@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 
+use super::compare::CompareArguments;
+use super::export::ExportArguments;
 use super::settings::default_jobs;
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
@@ -26,10 +28,11 @@ use crate::store::Freshness;
   loupe batch apps/            measure every app in the folder apps/
   loupe run apps/nginx         measure one app
   loupe show nginx             its verdicts with their reasons
+  loupe compare old/ results/  what changed since then
 
 Exit codes:
   0    done
-  1    a negative answer: an app that could not be measured
+  1    a negative answer: an app that could not be measured, a result that got worse
   2    a mistake in the command line or in an app.yaml
   3    the environment is not usable: no engine, kernel too old
   4    finished, but something stayed inconclusive
@@ -96,6 +99,8 @@ pub(super) enum Verb {
     Batch(BatchArguments),
     Run(RunArguments),
     Show(ShowArguments),
+    Compare(CompareArguments),
+    Export(ExportArguments),
     Static(StaticArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
@@ -113,6 +118,7 @@ pub(super) enum Verb {
 #[command(after_help = "Examples:
   loupe batch apps/                         measure every app in apps/
   loupe batch apps/ --only 'nginx*'         only those whose name matches
+  loupe batch apps/ --variants              with every release that an app.yaml lists
   loupe batch apps/ --shard 2/3             on the second of three machines
   loupe batch apps/ --format json | jq .    every event as a line of JSON")]
 pub(super) struct BatchArguments {
@@ -122,6 +128,9 @@ pub(super) struct BatchArguments {
     /// Only apps whose name matches this pattern; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub(super) only: Vec<Glob>,
+    /// Also the variants of each app, such as other releases; `--only` may name them as APP@VARIANT
+    #[arg(long)]
+    pub(super) variants: bool,
     /// Only the K-th of N parts, by position in name order among the chosen apps: for N machines
     #[arg(long, value_name = "K/N")]
     pub(super) shard: Option<Shard>,
@@ -136,12 +145,16 @@ pub(super) struct BatchArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe run apps/nginx                      measure nginx with each of its workloads
+  loupe run apps/nginx --variant trixie     of another release; results are those of nginx@trixie
   loupe run apps/nginx --fresh              once more from the beginning
   loupe run apps/nginx --results /tmp/try   leave the results database alone")]
 pub(super) struct RunArguments {
-    /// The app's folder, with its Dockerfile
+    /// The app's folder, with its Dockerfile; with a variant behind an `@`, as in apps/nginx@trixie, that variant
     #[arg(value_name = "APP_DIR")]
     pub(super) app: PathBuf,
+    /// The variant of the app, as its app.yaml names it
+    #[arg(long, value_name = "NAME")]
+    pub(super) variant: Option<String>,
     #[command(flatten)]
     pub(super) measuring: Measuring,
 }

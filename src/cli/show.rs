@@ -11,28 +11,12 @@ use crate::store::{Store, StoreError};
 pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
     let results = environment.results(arguments.results.clone());
     let store = Store::open(&results);
-    let (app, workload) = match arguments.name.split_once('/') {
-        Some((app, workload)) => (app, Some(workload)),
-        None => (arguments.name.as_str(), None),
-    };
-    let all = store.list().map_err(failure)?;
-    let chosen: Vec<_> =
-        all.iter().filter(|(name, kind)| name == app && workload.is_none_or(|workload| workload == kind)).collect();
-    if chosen.is_empty() {
-        let known: Vec<_> = all.iter().map(|(app, workload)| format!("{app}/{workload}")).collect();
-        let hint = if known.is_empty() {
-            "nothing was measured into it yet; `loupe batch` does that".to_owned()
-        } else {
-            format!("it has {}", known.join(", "))
-        };
-        let message = format!("no results of `{}` in `{}`\nhint: {hint}", arguments.name, results.display());
-        return Err(WrongUsage(message).into());
-    }
+    let chosen = chosen(&store, &arguments.name)?;
     let mut objects = Vec::new();
     for (index, (app, workload)) in chosen.into_iter().enumerate() {
-        let stored = store.read(app, workload).map_err(failure)?;
+        let stored = store.read(&app, &workload).map_err(failure)?;
         let trials = match &stored.finished {
-            Some(_) => store.trials(app, workload).map_err(failure)?,
+            Some(_) => store.trials(&app, &workload).map_err(failure)?,
             None => Vec::new(),
         };
         let name = format!("{app}/{workload}");
@@ -48,6 +32,31 @@ pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer
         printer.json(&objects);
     }
     Ok(Status::Done)
+}
+
+/// The apps and workloads that `name`, APP or APP/WORKLOAD, stands for; at least one.
+///
+/// # Errors
+/// If there is none, with those that there are.
+pub(super) fn chosen(store: &Store, name: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let (app, workload) = match name.split_once('/') {
+        Some((app, workload)) => (app, Some(workload)),
+        None => (name, None),
+    };
+    let all = store.list().map_err(failure)?;
+    let is_meant = |(one, kind): &&(String, String)| one == app && workload.is_none_or(|workload| workload == kind);
+    let chosen: Vec<_> = all.iter().filter(is_meant).cloned().collect();
+    if chosen.is_empty() {
+        let known: Vec<_> = all.iter().map(|(app, workload)| format!("{app}/{workload}")).collect();
+        let hint = if known.is_empty() {
+            "nothing was measured into it yet; `loupe batch` does that".to_owned()
+        } else {
+            format!("it has {}", known.join(", "))
+        };
+        let message = format!("no results of `{name}` in `{}`\nhint: {hint}", store.root().display());
+        return Err(WrongUsage(message).into());
+    }
+    Ok(chosen)
 }
 
 /// The store keeps its hints apart from its messages.

@@ -4,12 +4,14 @@
 
 mod binary;
 mod closing;
+mod compare;
 mod source;
 mod table;
 mod verdicts;
 
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use closing::{closing, counts};
+pub use compare::{compare_markdown, compare_text};
 pub use source::{SourceJson, source_text};
 pub use table::{Align, Table};
 pub use verdicts::{show_json, show_text};
