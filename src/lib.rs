@@ -13,6 +13,7 @@
 //!    store             results/<app>/<workload>/
 //!         │
 //!         ├──▶ diff     what changed between two results
+//!         ├──▶ why      what an app does with the answer of a stub or fake
 //!         ├──▶ export   what other programs enforce: seccomp profiles
 //!         └──▶ report, cli
 //! ```
@@ -69,3 +70,5 @@ pub mod static_analysis;
 pub mod store;
 pub mod syscalls;
 pub mod trial;
+#[cfg(feature = "cli")]
+pub mod why;

@@ -28,8 +28,7 @@ fn measure(results: &Path, app: &str, workloads: &[&str], required: &'static [&'
         build_arguments: BTreeMap::new(),
         workloads: workloads.iter().map(workload).collect(),
     };
-    let options =
-        Options { jobs: 2, freshness: Freshness::Resume, settings: Settings::default(), results: results.to_owned() };
+    let options = Options { jobs: 2, freshness: Freshness::Resume, settings: Settings::default(), results: results.to_owned() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(campaign::batch(&engine, &[app], &options, &|_| {}, &Stop::default()));
 }
@@ -94,8 +93,9 @@ fn sides_are_names_among_the_results_or_folders_of_any_extent() {
 fn what_cannot_be_compared_is_a_usage_error_with_a_hint() {
     let folder = databases();
     let run = |arguments: &[&str]| loupe(folder.path(), arguments).code(2).stdout("");
-    run(&["old", "nowhere", "--results", "new"])
-        .stderr(has("error: `nowhere` is neither an app with results nor a folder of results").and(has("hint: `new` has better/v")));
+    run(&["old", "nowhere", "--results", "new"]).stderr(
+        has("error: `nowhere` is neither an app with results nor a folder of results").and(has("hint: `new` has better/v")),
+    );
     run(&["old", "nowhere"]).stderr(has("hint: `results` has no results at all"));
     std::fs::create_dir(folder.path().join("empty")).unwrap();
     run(&["old", "empty"]).stderr(has("error: `empty` is neither"));

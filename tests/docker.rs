@@ -370,6 +370,25 @@ fn check_reported(expected: &str, app: &str, results: &Path, checked: &mut Check
     }
 }
 
+/// Holds what is said of why stubs and fakes pass against lines of item, treatment and class.
+fn check_why(expected: &str, name: &str, results: &Path, checked: &mut Checked) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loupe"));
+    let shown = command.args(["show", name, "--why", "--format", "json", "--results"]).arg(results).output().unwrap();
+    let said: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+    let reasons = said[0]["reasons"].as_array().cloned().unwrap_or_default();
+    for line in expected.lines() {
+        let fields: Vec<_> = line.split(',').collect();
+        let [item, treatment, class] = fields[..] else { panic!("`{line}` is no expectation") };
+        let found = reasons.iter().find(|reason| reason["item"] == item && reason["treatment"] == treatment);
+        let found = found.map(|reason| reason["class"].clone()).unwrap_or_default();
+        checked.hold(if found == class {
+            Ok(())
+        } else {
+            Err(format!("{item} {treatment} passes for {found}, expected {class}"))
+        });
+    }
+}
+
 fn check(bench: &Bench, results: &Path, name: &str, end: &Value) -> Checked {
     let (app, workload) = name.split_once('/').unwrap();
     let folder = bench.app(app);
@@ -381,6 +400,9 @@ fn check(bench: &Bench, results: &Path, name: &str, end: &Value) -> Checked {
         (Some(pattern), None) => checked.hold(check_refused(pattern, &own_results, end)),
         (None, Some(expected)) => check_measured(expected, &own_results, end, &mut checked),
         _ => checked.hold(Err("has to have either expected.csv or expected.refused".to_owned())),
+    }
+    if let Some(expected) = expectation(&folder, workload, "why") {
+        check_why(&expected, name, results, &mut checked);
     }
     let foreign_calls = cfg!(target_arch = "x86_64") || app != "foreign-abi";
     if let Some(expected) = expectation(&folder, workload, "reported").filter(|_| foreign_calls) {

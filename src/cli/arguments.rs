@@ -10,8 +10,9 @@ use super::export::ExportArguments;
 use super::settings::default_jobs;
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
-use crate::explore::{Details, Settings, Strategy};
+use crate::explore::{Details, Reasons, Settings, Strategy};
 use crate::store::Freshness;
+use crate::trial::Item;
 
 /// Finds out, by experiment, which Linux system calls an application really needs.
 ///
@@ -93,6 +94,14 @@ pub(super) enum DetailsChoice {
     All,
 }
 
+/// Of which stubs and fakes the reasons are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReasonsChoice {
+    None,
+    Together,
+    Each,
+}
+
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -166,7 +175,9 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe show nginx                          every workload of nginx
-  loupe show nginx/wrk --format json        one of them, for programs")]
+  loupe show nginx/wrk --format json        one of them, for programs
+  loupe show redis --why prlimit64          what redis does when that call fails
+  loupe show redis --why                    the same in a word, for everything that can be avoided")]
 pub(super) struct ShowArguments {
     /// APP or APP/WORKLOAD
     #[arg(value_name = "NAME")]
@@ -174,6 +185,10 @@ pub(super) struct ShowArguments {
     /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
     #[arg(long, value_name = "DIR")]
     pub(super) results: Option<PathBuf>,
+    /// Why this call, argument feature or pseudo-file can be avoided: what the app does after it was stubbed or faked; without a value,
+    /// in a word for everything that can be
+    #[arg(long, value_name = "CALL", num_args = 0..=1)]
+    pub(super) why: Option<Option<Item>>,
     /// How the verdicts are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
@@ -201,6 +216,10 @@ pub(super) struct Measuring {
     /// Try argument features (of calls that have to be implemented, or of all calls) and pseudo-files as well, or only calls
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = DetailsChoice::Required)]
     features: DetailsChoice,
+    /// Watch what the app does after its calls were stubbed or faked: all of them together, in one or two more runs, or each stub and
+    /// fake that works in a run of its own as well, or not at all
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = ReasonsChoice::Together)]
+    reasons: ReasonsChoice,
     /// Don't count how often a stubbed or faked call was made: for calls too hot for that
     #[arg(long)]
     no_hits: bool,
@@ -241,9 +260,15 @@ impl Measuring {
             DetailsChoice::Required => Details::Required,
             DetailsChoice::All => Details::All,
         };
+        let reasons = match self.reasons {
+            ReasonsChoice::None => Reasons::None,
+            ReasonsChoice::Together => Reasons::Together,
+            ReasonsChoice::Each => Reasons::Each,
+        };
         Settings {
             strategy,
             details,
+            reasons,
             baselines: self.baselines,
             joint_runs: self.joint_runs,
             count_hits: !self.no_hits,

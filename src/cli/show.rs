@@ -6,12 +6,16 @@ use super::settings::Environment;
 use super::status::{Status, WrongUsage};
 use crate::report;
 use crate::store::{Store, StoreError};
+use crate::trial::Item;
 
 /// Prints what the results say of the app.
 pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
     let results = environment.results(arguments.results.clone());
     let store = Store::open(&results);
     let chosen = chosen(&store, &arguments.name)?;
+    if let Some(wanted) = arguments.why {
+        return why(&store, &chosen, wanted, arguments.format, printer);
+    }
     let mut objects = Vec::new();
     for (index, (app, workload)) in chosen.into_iter().enumerate() {
         let stored = store.read(&app, &workload).map_err(failure)?;
@@ -30,6 +34,45 @@ pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer
     }
     if arguments.format == Format::Json {
         printer.json(&objects);
+    }
+    Ok(Status::Done)
+}
+
+/// Prints why what can be avoided can be: of one item, or of all.
+fn why(
+    store: &Store,
+    chosen: &[(String, String)],
+    wanted: Option<Item>,
+    format: Format,
+    printer: &Printer,
+) -> anyhow::Result<Status> {
+    let mut explained = Vec::new();
+    for (app, workload) in chosen {
+        let name = format!("{app}/{workload}");
+        let Some(finished) = store.read(app, workload).map_err(failure)?.finished else { continue };
+        let trials = store.trials(app, workload).map_err(failure)?;
+        let mut reasons = crate::why::reasons(&finished, &trials);
+        reasons.retain(|reason| wanted.is_none_or(|wanted| reason.item == wanted));
+        explained.push((name, finished, reasons));
+    }
+    if let Some(item) = wanted
+        && !explained.iter().any(|(_, finished, _)| report::is_known(finished, item))
+    {
+        let message = format!("`{item}` was not seen in any of these results\nhint: `loupe show` lists what was");
+        return Err(WrongUsage(message).into());
+    }
+    match format {
+        Format::Json => {
+            let object = |(name, _, reasons): &(String, _, _)| serde_json::json!({ "name": name, "reasons": reasons });
+            printer.json(&explained.iter().map(object).collect::<Vec<_>>());
+        }
+        Format::Text => {
+            let texts = explained.iter().map(|(name, finished, reasons)| match wanted {
+                Some(item) => report::why_text(name, finished, item, reasons),
+                None => report::whys_text(name, reasons),
+            });
+            printer.data(&texts.collect::<Vec<_>>().join("\n"));
+        }
     }
     Ok(Status::Done)
 }

@@ -188,7 +188,9 @@ fn both(before: &Side, after: &Side) -> Comparison {
         (None, Some(reasons)) => Comparison::NoLongerMeasurable { reasons },
         (Some(reasons), None) => Comparison::NowMeasurable { reasons },
         (None, None) => match (&before.stored.finished, &after.stored.finished) {
-            (Some(first), Some(second)) => Comparison::Compared(Box::new(difference(first, &before.trials, second, &after.trials))),
+            (Some(first), Some(second)) => {
+                Comparison::Compared(Box::new(difference(first, &before.trials, second, &after.trials)))
+            }
             (Some(_), None) => Comparison::Missing,
             (None, _) => Comparison::New,
         },

@@ -42,10 +42,8 @@ pub fn pair_up(before: &[Place], after: &[Place], single_app: bool) -> Result<Ve
         return Ok(vec![(Some(first.clone()), Some(second.clone()))]);
     }
     let same = |first: &Place, second: &Place| first.workload == second.workload && (single_app || first.app == second.app);
-    let mut pairs: Vec<Pair> = before
-        .iter()
-        .map(|first| (Some(first.clone()), after.iter().find(|second| same(first, second)).cloned()))
-        .collect();
+    let mut pairs: Vec<Pair> =
+        before.iter().map(|first| (Some(first.clone()), after.iter().find(|second| same(first, second)).cloned())).collect();
     let alone = after.iter().filter(|second| !before.iter().any(|first| same(first, second)));
     pairs.extend(alone.map(|second| (None, Some(second.clone()))));
     if !pairs.iter().any(|(first, second)| first.is_some() && second.is_some()) {

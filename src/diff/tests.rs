@@ -182,7 +182,8 @@ fn details_are_compared_and_what_was_not_tried_is_no_regression() {
 #[test]
 fn a_side_without_details_is_compared_by_its_calls_alone() {
     let before = with_needed(&["ioctl"], &[]);
-    let after = with_needed(&["ioctl", "ioctl(TCGETS)"], &["stub=ioctl", "fake=ioctl", "stub=ioctl(TCGETS)", "fake=ioctl(TCGETS)"]);
+    let after =
+        with_needed(&["ioctl", "ioctl(TCGETS)"], &["stub=ioctl", "fake=ioctl", "stub=ioctl(TCGETS)", "fake=ioctl(TCGETS)"]);
     assert_eq!(changes(&before, &after), [change("ioctl", Change::BecameRequired, Severity::Worse)]);
     let Comparison::Compared(difference) = compare(Some(&before), Some(&after)).comparison else { panic!() };
     assert_eq!(difference.details_left_out.as_deref(), Some("the first side has none"));
@@ -191,7 +192,8 @@ fn a_side_without_details_is_compared_by_its_calls_alone() {
 #[test]
 fn another_choice_of_the_joint_configuration_is_told_and_no_regression() {
     let before = with_needed(&["brk", "close"], &[]);
-    let after = with_needed(&["brk", "close"], &["stub=brk,close", "stub=brk;fake=close", "stub=close;fake=brk", "fake=brk,close"]);
+    let after =
+        with_needed(&["brk", "close"], &["stub=brk,close", "stub=brk;fake=close", "stub=close;fake=brk", "fake=brk,close"]);
     let compared = compare(Some(&before), Some(&after));
     assert_eq!(compared.severity(), Severity::Neutral);
     let Comparison::Compared(difference) = compared.comparison else { panic!() };
@@ -220,7 +222,8 @@ fn what_cannot_be_measured_any_more_is_worse_and_what_is_missing_doubtful() {
 fn conditions_that_differ_are_named() {
     let model = app(&[NEEDED], &["stub=read", "fake=read"]);
     let (mut before, mut after) = (side(&model, "sha256:1 client sha256:c"), side(&model, "sha256:2 client sha256:c"));
-    let environment = |side: &mut Side, change: &dyn Fn(&mut Environment)| change(&mut side.stored.finished.as_mut().unwrap().environment);
+    let environment =
+        |side: &mut Side, change: &dyn Fn(&mut Environment)| change(&mut side.stored.finished.as_mut().unwrap().environment);
     environment(&mut before, &|environment| environment.kernel = "6.1".to_owned());
     environment(&mut after, &|environment| environment.identity.settings.baselines = 9);
     let Comparison::Compared(difference) = compare(Some(&before), Some(&after)).comparison else { panic!() };

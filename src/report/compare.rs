@@ -1,6 +1,8 @@
 //! What changed between two results, as text and as Markdown. What counts as worse is decided in [`crate::diff`].
 
-use crate::diff::{Change, Compared, Comparison, Difference, ItemChange, ItemSide, JointChange, Severity, Totals, TreatmentEvidence};
+use crate::diff::{
+    Change, Compared, Comparison, Difference, ItemChange, ItemSide, JointChange, Severity, Totals, TreatmentEvidence,
+};
 
 /// Digests are shown up to here: enough to tell them apart.
 const DIGEST_LENGTH: usize = 19;
@@ -62,11 +64,7 @@ fn is_unchanged(compared: &Compared, alone: bool) -> bool {
 }
 
 fn name(compared: &Compared) -> String {
-    if compared.before == compared.after {
-        compared.before.clone()
-    } else {
-        format!("{} -> {}", compared.before, compared.after)
-    }
+    if compared.before == compared.after { compared.before.clone() } else { format!("{} -> {}", compared.before, compared.after) }
 }
 
 fn headline(compared: &Compared) -> String {
@@ -176,8 +174,7 @@ fn evidence_words(evidence: &TreatmentEvidence) -> String {
         return "not tried".to_owned();
     }
     let runs = evidence.passes + evidence.fails + evidence.inconclusive;
-    let degraded =
-        if evidence.degraded.is_empty() { String::new() } else { format!(", but {}", evidence.degraded.join(", ")) };
+    let degraded = if evidence.degraded.is_empty() { String::new() } else { format!(", but {}", evidence.degraded.join(", ")) };
     let hits = if evidence.hits == 1 { "1 hit".to_owned() } else { format!("{} hits", evidence.hits) };
     let cause = evidence.cause.as_deref().map(one_line).unwrap_or_default();
     if evidence.passes == runs {
@@ -231,7 +228,12 @@ fn difference_markdown(difference: &Difference) -> String {
         text.push_str("\n| condition | before | after |\n|---|---|---|\n");
         for condition in &difference.conditions {
             let cell = |value: &str| escaped(&shortened(value));
-            text.push_str(&format!("| {} | {} | {} |\n", escaped(&condition.what), cell(&condition.before), cell(&condition.after)));
+            text.push_str(&format!(
+                "| {} | {} | {} |\n",
+                escaped(&condition.what),
+                cell(&condition.before),
+                cell(&condition.after)
+            ));
         }
     }
     if let Some(caution) = caution(difference) {
@@ -364,7 +366,8 @@ mod tests {
             }],
             details_left_out: None,
         };
-        let compared = |app: &str, comparison| Compared { before: format!("{app}@1/wrk"), after: format!("{app}@2/wrk"), comparison };
+        let compared =
+            |app: &str, comparison| Compared { before: format!("{app}@1/wrk"), after: format!("{app}@2/wrk"), comparison };
         let none = Difference { conditions: Vec::new(), items: Vec::new(), joint: Vec::new(), ..difference.clone() };
         vec![
             compared("nginx", Comparison::Compared(Box::new(difference))),

@@ -72,11 +72,7 @@ pub fn load_apps(apps_directory: &Path, roots: &Roots, only: Option<&GlobSet>) -
 ///
 /// # Errors
 /// As those of [`load_apps`].
-pub fn load_apps_and_variants(
-    apps_directory: &Path,
-    roots: &Roots,
-    only: Option<&GlobSet>,
-) -> Result<Vec<AppSpec>, SpecErrors> {
+pub fn load_apps_and_variants(apps_directory: &Path, roots: &Roots, only: Option<&GlobSet>) -> Result<Vec<AppSpec>, SpecErrors> {
     let Some(only) = only else { return Ok(load(apps_directory, roots, |_| true)?.into_iter().flatten().collect()) };
     let all = load(apps_directory, roots, |_| true)?;
     let is_chosen = |base: &str, app: &AppSpec| only.is_match(base) || only.is_match(&app.name);

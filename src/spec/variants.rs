@@ -71,7 +71,8 @@ pub(super) fn variants(node: &Node, app: &AppSpec, dockerfile: Option<&str>, pro
 fn check_declared(node: &Node, declared: &[String], problems: &mut Problems) {
     let Content::Mapping(mapping) = &node.content else { return };
     for entry in mapping.entries.iter().filter(|entry| !declared.contains(&entry.key)) {
-        let message = format!("the Dockerfile declares no argument {}, so the image would be that of the app", quoted(&entry.key));
+        let message =
+            format!("the Dockerfile declares no argument {}, so the image would be that of the app", quoted(&entry.key));
         let hint = if declared.is_empty() {
             format!("write `ARG {}=…` before its `FROM`", entry.key)
         } else {

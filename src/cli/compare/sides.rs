@@ -52,11 +52,7 @@ impl Selection {
         }
         let hint = match known.len() {
             0 => format!("`{}` has no results at all", results.display()),
-            _ => format!(
-                "`{}` has {}",
-                results.display(),
-                known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            ),
+            _ => format!("`{}` has {}", results.display(), known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         };
         let message = format!("`{argument}` is neither an app with results nor a folder of results\nhint: {hint}");
         Err(WrongUsage(message).into())
@@ -93,7 +89,8 @@ impl Selection {
         if other.extent >= self.extent {
             return;
         }
-        let same_app = |place: &Place| self.extent != Extent::Database || other.places.iter().any(|theirs| theirs.app == place.app);
+        let same_app =
+            |place: &Place| self.extent != Extent::Database || other.places.iter().any(|theirs| theirs.app == place.app);
         let same_workload = |place: &Place| {
             other.extent != Extent::Workload || other.places.iter().any(|theirs| theirs.workload == place.workload)
         };

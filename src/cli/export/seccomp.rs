@@ -8,9 +8,10 @@ use crate::cli::settings::Environment;
 use crate::cli::show::{chosen, failure};
 use crate::cli::status::{Status, WrongUsage};
 use crate::export::{Policy, Source, command_lines, seccomp as profile};
-use crate::store::{Finished, Store};
+use crate::store::{Finished, Store, StoreError};
 use crate::syscalls::{Architecture, Sysno};
 use crate::trial::Intervention;
+use crate::why::only_while_treated;
 
 /// What a policy is made of, owned.
 struct Measured {
@@ -96,19 +97,26 @@ fn read(arguments: &SeccompArguments, environment: &Environment) -> anyhow::Resu
             return Err(WrongUsage(message).into());
         };
         let joint = finished.summary.joint.configuration();
-        measured.push(Measured { name, finished, joint, fallbacks: BTreeSet::new() });
+        let fallbacks = match store.trials(&app, &workload) {
+            // Results that come from elsewhere have no trials.
+            Err(StoreError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
+            trials => only_while_treated(&trials.map_err(failure)?),
+        };
+        measured.push(Measured { name, finished, joint, fallbacks });
     }
     Ok(measured)
 }
 
 /// The one architecture that all of it was measured on.
 fn architecture(measured: &[Measured]) -> anyhow::Result<Architecture> {
-    let names: BTreeSet<&str> =
-        measured.iter().map(|one| one.finished.environment.identity.architecture.as_str()).collect();
+    let names: BTreeSet<&str> = measured.iter().map(|one| one.finished.environment.identity.architecture.as_str()).collect();
     match names.into_iter().collect::<Vec<_>>()[..] {
         ["x86_64"] => Ok(Architecture::X86_64),
         ["aarch64"] => Ok(Architecture::Aarch64),
         [other] => Err(WrongUsage(format!("no profile can be written for the architecture `{other}`")).into()),
-        _ => Err(WrongUsage("the workloads were measured on different architectures: choose one with `--workload`".to_owned()).into()),
+        _ => {
+            Err(WrongUsage("the workloads were measured on different architectures: choose one with `--workload`".to_owned())
+                .into())
+        }
     }
 }
