@@ -187,11 +187,33 @@ pub(super) struct ShowArguments {
     pub(super) results: Option<PathBuf>,
     /// Why this call, argument feature or pseudo-file can be avoided: what the app does after it was stubbed or faked; without a value,
     /// in a word for everything that can be
-    #[arg(long, value_name = "CALL", num_args = 0..=1)]
-    pub(super) why: Option<Option<Item>>,
+    #[arg(long, value_name = "CALL", num_args = 0..=1, default_missing_value = Explained::ALL)]
+    pub(super) why: Option<Explained>,
     /// How the verdicts are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+}
+
+/// What is to be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Explained {
+    /// Everything that can be avoided.
+    All,
+    /// One item.
+    Item(Item),
+}
+
+impl Explained {
+    /// No item has this name.
+    const ALL: &str = "all";
+}
+
+impl std::str::FromStr for Explained {
+    type Err = crate::trial::UnknownItem;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::ALL { Ok(Self::All) } else { text.parse().map(Self::Item) }
+    }
 }
 
 /// How apps are measured.

@@ -1,12 +1,11 @@
 //! `loupe show`: an app's verdicts with their reasons.
 
-use super::arguments::{Format, ShowArguments};
+use super::arguments::{Explained, Format, ShowArguments};
 use super::printer::Printer;
 use super::settings::Environment;
 use super::status::{Status, WrongUsage};
 use crate::report;
 use crate::store::{Store, StoreError};
-use crate::trial::Item;
 
 /// Prints what the results say of the app.
 pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
@@ -42,7 +41,7 @@ pub(super) fn show(arguments: &ShowArguments, environment: &Environment, printer
 fn why(
     store: &Store,
     chosen: &[(String, String)],
-    wanted: Option<Item>,
+    wanted: Explained,
     format: Format,
     printer: &Printer,
 ) -> anyhow::Result<Status> {
@@ -52,10 +51,10 @@ fn why(
         let Some(finished) = store.read(app, workload).map_err(failure)?.finished else { continue };
         let trials = store.trials(app, workload).map_err(failure)?;
         let mut reasons = crate::why::reasons(&finished, &trials);
-        reasons.retain(|reason| wanted.is_none_or(|wanted| reason.item == wanted));
+        reasons.retain(|reason| wanted == Explained::All || wanted == Explained::Item(reason.item));
         explained.push((name, finished, reasons));
     }
-    if let Some(item) = wanted
+    if let Explained::Item(item) = wanted
         && !explained.iter().any(|(_, finished, _)| report::is_known(finished, item))
     {
         let message = format!("`{item}` was not seen in any of these results\nhint: `loupe show` lists what was");
@@ -68,8 +67,8 @@ fn why(
         }
         Format::Text => {
             let texts = explained.iter().map(|(name, finished, reasons)| match wanted {
-                Some(item) => report::why_text(name, finished, item, reasons),
-                None => report::whys_text(name, reasons),
+                Explained::Item(item) => report::why_text(name, finished, item, reasons),
+                Explained::All => report::whys_text(name, reasons),
             });
             printer.data(&texts.collect::<Vec<_>>().join("\n"));
         }

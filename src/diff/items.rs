@@ -107,11 +107,10 @@ impl Change {
                 Some(Verdict::Stub | Verdict::Fake | Verdict::Any) | None => Self::NoLongerUsed,
             }),
             (Some(before), Some(after)) => match (before.verdict, after.verdict) {
-                (None, None) => None,
                 (None, Some(_)) => Some(Self::Decided),
                 (Some(_), None) if !after.tried => Some(Self::NoLongerTried),
                 // What had to be implemented cannot become worse.
-                (Some(Verdict::Required), None) => None,
+                (None | Some(Verdict::Required), None) => None,
                 (Some(_), None) => Some(Self::BecameUndecided),
                 (Some(before), Some(after)) if before == after => None,
                 (Some(Verdict::Required), Some(_)) => Some(Self::BecameAvoidable),

@@ -19,7 +19,9 @@ pub fn compare_text(before: &str, after: &str, compared: &[Compared]) -> String 
             Comparison::NoLongerMeasurable { reasons }
             | Comparison::NowMeasurable { reasons }
             | Comparison::StillRefused { reasons } => {
-                reasons.iter().for_each(|reason| text.push_str(&format!("  - {reason}\n")));
+                for reason in reasons {
+                    text.push_str(&format!("  - {reason}\n"));
+                }
             }
             Comparison::Missing | Comparison::New => {}
         }
@@ -45,7 +47,9 @@ pub fn compare_markdown(before: &str, after: &str, compared: &[Compared]) -> Str
             | Comparison::NowMeasurable { reasons }
             | Comparison::StillRefused { reasons } => {
                 text.push('\n');
-                reasons.iter().for_each(|reason| text.push_str(&format!("- {}\n", escaped(reason))));
+                for reason in reasons {
+                    text.push_str(&format!("- {}\n", escaped(reason)));
+                }
             }
             Comparison::Missing | Comparison::New => {}
         }

@@ -143,8 +143,8 @@ fn next_text(next: &NextCall) -> String {
 /// The one thing that tells most.
 fn evidence(reason: &Reason) -> String {
     let fallback = reason.answers.iter().flat_map(|answer| &answer.fallbacks).next();
-    let message = reason.answers.iter().filter(|answer| answer.meets).flat_map(|answer| &answer.next[..answer.inserted]);
-    let message = message.filter_map(|next| next.written.as_ref()).next();
+    let mut inserted = reason.answers.iter().filter(|answer| answer.meets).flat_map(|answer| &answer.next[..answer.inserted]);
+    let message = inserted.find_map(|next| next.written.as_ref());
     let skipped = reason.answers.iter().map(|answer| &answer.skipped).find(|skipped| !skipped.is_empty());
     match reason.class {
         Class::Fallback => fallback.map(|call| format!("{call} in its place")).unwrap_or_default(),

@@ -76,7 +76,9 @@ impl Recorder {
             self.aftermaths.answered(treated, call, &self.names[index], notification);
         } else if !has_treatments {
             self.aftermaths.used(Item::Call(call), notification.thread);
-            carried.iter().for_each(|item| self.aftermaths.used(*item, notification.thread));
+            for item in carried {
+                self.aftermaths.used(*item, notification.thread);
+            }
         }
     }
 

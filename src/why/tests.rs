@@ -152,10 +152,10 @@ fn what_nobody_can_explain_is_called_changed() {
 #[test]
 fn an_item_that_was_never_treated_is_unexercised() {
     let mut trials = trials("umask", "openat", &[], "");
-    trials.iter_mut().for_each(|trial| {
+    for trial in &mut trials {
         trial.aftermaths.clear();
         trial.hits.remove(&call("umask"));
-    });
+    }
     assert_eq!(reason(&trials, "umask").class, Class::Unexercised);
 }
 
@@ -167,7 +167,9 @@ fn without_a_watched_run_nothing_is_claimed() {
     assert_eq!((found.class, found.together_with, found.hits), (Class::NotFollowed, None, 3));
     // Results that were stored before traces had sequences.
     let mut trials = self::trials("umask", "openat read close", &["openat", "read", "close"], "");
-    trials.iter_mut().for_each(|trial| trial.sequences.clear());
+    for trial in &mut trials {
+        trial.sequences.clear();
+    }
     assert_eq!(reason(&trials, "umask").class, Class::NotFollowed);
 }
 
