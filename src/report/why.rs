@@ -163,3 +163,65 @@ fn shortened(text: &str) -> String {
     let line: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     if line.chars().count() <= LINE { line } else { line.chars().take(LINE - 1).chain(['…']).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Written;
+
+    fn next(name: &str, treatment: Option<Treatment>, written: Option<&str>) -> NextCall {
+        let written = written.map(|text| Written { to: "stdout".to_owned(), text: text.to_owned() });
+        NextCall { call: name.parse().unwrap(), treatment, made: format!("{name}(3, \"x\")"), written }
+    }
+
+    fn answer(next: Vec<NextCall>, inserted: usize, skipped: &[&str], fallbacks: &[&str]) -> Answered {
+        let calls = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        Answered {
+            process: "redis-server".to_owned(),
+            made: "prlimit64(0, RLIMIT_NOFILE, NULL, 0x7ffd)".to_owned(),
+            next,
+            inserted,
+            skipped: calls(skipped),
+            fallbacks: calls(fallbacks),
+            compared: true,
+            meets: true,
+        }
+    }
+
+    fn reason(class: Class, answers: Vec<Answered>) -> Reason {
+        Reason {
+            item: "prlimit64".parse().unwrap(),
+            treatment: Treatment::Stub,
+            class,
+            hits: 2,
+            together_with: Some(26),
+            passed: true,
+            answers,
+            logged: vec!["9:M # Unable to obtain the current NOFILE limit, assuming 1024".to_owned()],
+            degraded: vec!["open files ×14".to_owned()],
+        }
+    }
+
+    #[test]
+    fn each_call_after_an_answer_is_told_as_new_or_usual() {
+        let after = vec![
+            next("getpid", Some(Treatment::Stub), None),
+            next("write", None, Some("9:M # Unable to obtain\n")),
+            next("openat", None, None),
+        ];
+        let answers = vec![answer(after, 2, &["prlimit64"], &[]), answer(vec![next("getrlimit", None, None)], 1, &[], &["getrlimit"])];
+        let reason = reason(Class::DefaultValue, answers);
+        let mut text = format!("{}\n", headline(&reason));
+        for (index, answer) in reason.answers.iter().enumerate() {
+            text.push_str(&answer_text(index + 1, &reason, answer));
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_list_has_the_one_thing_that_tells_most() {
+        let left_out = reason(Class::SwitchedOff, vec![answer(Vec::new(), 0, &["bind", "listen"], &[])]);
+        let fallback = reason(Class::Fallback, vec![answer(vec![next("getrlimit", None, None)], 1, &[], &["getrlimit"])]);
+        insta::assert_snapshot!(whys_text("redis/w", &[left_out, fallback, reason(Class::DefaultValue, Vec::new())]));
+    }
+}
