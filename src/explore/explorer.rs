@@ -556,7 +556,11 @@ impl Explorer {
     /// Ends the campaign once the other treatments were tried on top of `configuration`, the largest that was verified.
     fn finish_after_others(&mut self, everything: Option<&Found>, configuration: &Intervention) -> bool {
         match self.try_others(configuration) {
-            Err(missing) => self.ask_for(Purpose::Others, missing),
+            Err(missing) => {
+                // It is known by now what will be watched, and there is nothing else to run beside the others.
+                self.ask_to_watch(self.reasons_missing_of(configuration));
+                self.ask_for(Purpose::Others, missing)
+            }
             Ok(()) => self.finish(everything),
         }
     }
@@ -568,6 +572,13 @@ impl Explorer {
         true
     }
 
+    /// Has these run with every call watched. That costs time, so each is given more of it straight away.
+    fn ask_to_watch(&mut self, interventions: Vec<Intervention>) {
+        for intervention in interventions {
+            self.ledger.ask(Purpose::Reasons, Watch::Everything, &intervention, Ask { runs: 1, care: Care::Patient });
+        }
+    }
+
     /// Has what works run with every call watched, then ends the campaign.
     fn advance_reasons(&mut self) -> bool {
         if self.ledger.waiting() {
@@ -575,11 +586,7 @@ impl Explorer {
         }
         let missing = self.reasons_missing();
         if !missing.is_empty() {
-            for intervention in missing {
-                // Watching costs time, so each is given more of it straight away.
-                let ask = Ask { runs: 1, care: Care::Patient };
-                self.ledger.ask(Purpose::Reasons, Watch::Everything, &intervention, ask);
-            }
+            self.ask_to_watch(missing);
             return false;
         }
         self.findings = Some(Findings::Measured(self.measured(self.everything.as_ref())));

@@ -7,16 +7,13 @@ use super::{Explorer, Reasons, known};
 use crate::trial::{Intervention, Outcome, Watch};
 
 impl Explorer {
-    /// The runs that are missing.
+    /// The runs that are missing at the end.
     pub(super) fn reasons_missing(&self) -> Vec<Intervention> {
-        let mut wanted = Vec::new();
-        // Where another image of the app was watched, that evidence stays; and what is too hot to be counted is too hot to be watched.
-        let together = self.settings.reasons == Reasons::Together && self.knowledge.before.is_none() && self.settings.count_hits;
-        if together || self.settings.reasons == Reasons::Each {
-            let joint = self.everything.as_ref().or(self.joint.as_ref());
-            let whole = joint.map(|found| found.configuration.clone()).unwrap_or_default();
+        let joint = self.everything.as_ref().or(self.joint.as_ref());
+        let whole = joint.map(|found| found.configuration.clone()).unwrap_or_default();
+        let mut wanted = self.reasons_missing_of(&whole);
+        if self.looks_together() {
             wanted.extend(self.with_other_treatments(&whole));
-            wanted.insert(0, whole);
         }
         if self.settings.reasons == Reasons::Each {
             let works = self.singles.iter().filter(|(single, result)| result.works() && !self.taken_over.contains_key(single));
@@ -25,6 +22,22 @@ impl Explorer {
         wanted.retain(|intervention| !intervention.is_empty() && !self.was_watched(intervention));
         wanted.dedup();
         wanted
+    }
+
+    /// The run of the whole configuration, if it is wanted and missing.
+    pub(super) fn reasons_missing_of(&self, whole: &Intervention) -> Vec<Intervention> {
+        let missing = self.looks_together() && !whole.is_empty() && !self.was_watched(whole);
+        if missing { vec![whole.clone()] } else { Vec::new() }
+    }
+
+    /// Whether what is avoided at once is looked at. Where another image of the app was watched, that evidence stays; and what is too hot
+    /// to be counted is too hot to be watched.
+    fn looks_together(&self) -> bool {
+        match self.settings.reasons {
+            Reasons::None => false,
+            Reasons::Together => self.knowledge.before.is_none() && self.settings.count_hits,
+            Reasons::Each => true,
+        }
     }
 
     /// The configuration with the other treatment of everything that works in both ways, if that passed.

@@ -209,7 +209,8 @@ mod tests {
             next("write", None, Some("9:M # Unable to obtain\n")),
             next("openat", None, None),
         ];
-        let answers = vec![answer(after, 2, &["prlimit64"], &[]), answer(vec![next("getrlimit", None, None)], 1, &[], &["getrlimit"])];
+        let answers =
+            vec![answer(after, 2, &["prlimit64"], &[]), answer(vec![next("getrlimit", None, None)], 1, &[], &["getrlimit"])];
         let reason = reason(Class::DefaultValue, answers);
         let mut text = format!("{}\n", headline(&reason));
         for (index, answer) in reason.answers.iter().enumerate() {
