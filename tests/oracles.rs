@@ -14,7 +14,8 @@ use loupe::store::loupedb::ImportOptions;
 use loupe::store::{Entries, Entry, Store};
 use loupe::support::published::{Reading, Row, rows};
 use loupe::support::{
-    AppFacts, CallFacts, CallSet, Objective, Plan, Profile, Resolution, Surroundings, Weights, built_in, find, plan, unlock, what_if,
+    AppFacts, CallFacts, CallSet, Objective, Plan, Profile, Resolution, Surroundings, Weights, built_in, find, plan, unlock,
+    what_if,
 };
 use loupe::syscalls::{Architecture, Sysno};
 use loupe::trial::{Item, Treatment};
@@ -130,11 +131,13 @@ fn compare(os: &str, ours: &[Row], published: &[Cells], columns: [&str; 4]) -> u
         }
         let expected = apps(&cells[unlocked]);
         if step == "0" {
-            let counted = cells[unlocked].split('(').nth(1).map(|rest| {
-                rest.chars().filter(char::is_ascii_digit).collect::<String>().parse::<usize>().unwrap()
-            });
+            let counted = cells[unlocked]
+                .split('(')
+                .nth(1)
+                .map(|rest| rest.chars().filter(char::is_ascii_digit).collect::<String>().parse::<usize>().unwrap());
             // "(+4 phantoms)" beside names, "(62 apps)" instead of them.
-            let total = if cells[unlocked].contains('+') { expected.len() + counted.unwrap() } else { counted.unwrap_or(expected.len()) };
+            let total =
+                if cells[unlocked].contains('+') { expected.len() + counted.unwrap() } else { counted.unwrap_or(expected.len()) };
             assert_eq!(row.apps.len(), total, "{os}, step 0");
             assert!(expected.iter().all(|app| row.apps.contains(app)), "{os}, step 0: {:?}", row.apps);
         } else {
@@ -145,7 +148,8 @@ fn compare(os: &str, ours: &[Row], published: &[Cells], columns: [&str; 4]) -> u
 }
 
 /// The slides took the import of nginx, and of the three others what was measured later.
-const OF_THE_SLIDES: [(&str, &str); 4] = [("lighttpd", "681bd60a"), ("memcached", "61c0b2dc"), ("nginx", "imported"), ("redis", "e068cbf1")];
+const OF_THE_SLIDES: [(&str, &str); 4] =
+    [("lighttpd", "681bd60a"), ("memcached", "61c0b2dc"), ("nginx", "imported"), ("redis", "e068cbf1")];
 
 /// The supplement does not say which; of lua both give the same plans.
 const OF_THE_SUPPLEMENT: [(&str, &str); 2] = [("iperf3", "benchmark-iperf-test"), ("lua", "5b48cb66")];
@@ -184,7 +188,10 @@ fn plans_of_the_supplement_come_out_cell_by_cell() {
         // Read truly, what is implemented for whom is the same. Stubs and fakes are what the documented columns say.
         let truly = rows(profile, &apps, Reading::default());
         let implemented = |rows: &[Row]| -> Vec<_> {
-            rows.iter().filter(|row| !row.implement.is_empty()).map(|row| (of_calls(&row.implement), row.apps.last().cloned())).collect()
+            rows.iter()
+                .filter(|row| !row.implement.is_empty())
+                .map(|row| (of_calls(&row.implement), row.apps.last().cloned()))
+                .collect()
         };
         assert_eq!(implemented(&truly), implemented(&printed), "{os}");
         only_documented_treatments(os, profile, &truly, &known);
@@ -234,7 +241,8 @@ fn own_plans_agree_with_the_true_reading_wherever_no_apps_contradict_each_other(
         }
         // Elsewhere the published plan passes over in silence that a call is stubbed for one app and faked for another. That is all
         // that has to be implemented besides.
-        let all = |steps: &[(BTreeSet<u32>, Vec<String>)]| steps.iter().flat_map(|(calls, _)| calls.clone()).collect::<BTreeSet<_>>();
+        let all =
+            |steps: &[(BTreeSet<u32>, Vec<String>)]| steps.iter().flat_map(|(calls, _)| calls.clone()).collect::<BTreeSet<_>>();
         let mut expected = all(&theirs);
         expected.extend(contradictions.iter().map(|call| call.number(Architecture::X86_64).unwrap()));
         assert_eq!(all(&ours), expected, "{os}");
@@ -255,7 +263,13 @@ fn holds(plan: &Plan, known: &BTreeMap<String, AppFacts>) {
         for app in &running {
             for (call, facts) in &app.calls {
                 let accepted = if faked.contains(call) { facts.fake } else { facts.stub };
-                assert!(there.contains(*call) || accepted, "{}: {call} for {} after step {}", plan.os.name, app.name, step.number);
+                assert!(
+                    there.contains(*call) || accepted,
+                    "{}: {call} for {} after step {}",
+                    plan.os.name,
+                    app.name,
+                    step.number
+                );
             }
         }
         let intervention = Surroundings::after(plan, step.number).intervention(Architecture::X86_64, None);
@@ -284,7 +298,10 @@ fn all_eleven_systems_have_plans_that_hold() {
             continue;
         };
         let answer = what_if(profile, &apps, &first.implement);
-        assert!(first.implement.is_empty() || first.unlocks.iter().all(|app| answer.gained.contains(app) || answer.now.contains(app)), "{name}");
+        assert!(
+            first.implement.is_empty() || first.unlocks.iter().all(|app| answer.gained.contains(app) || answer.now.contains(app)),
+            "{name}"
+        );
         let last = plan.steps.last().unwrap().unlocks[0].clone();
         let way = unlock(profile, &apps, &last).unwrap();
         assert!(way.plan.calls_at(1).is_subset(&plan.calls_at(plan.steps.len())), "{name}: the way to {last} is no detour");

@@ -194,7 +194,11 @@ fn budgets_and_weights_change_what_is_bought() {
     fs::write(&weights, "calls: {raed: 7}\n").unwrap();
     let broken = say(&["plan", "--os", path(&os), "--results", path(&results), "--weights", path(&weights)]);
     assert_eq!(broken.code, Some(2));
-    assert!(broken.stderr.contains("weights.yaml:1:9: error: `raed` is not a Linux system call\n  hint: did you mean `read`?"), "{}", broken.stderr);
+    assert!(
+        broken.stderr.contains("weights.yaml:1:9: error: `raed` is not a Linux system call\n  hint: did you mean `read`?"),
+        "{}",
+        broken.stderr
+    );
 }
 
 #[test]

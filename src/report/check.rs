@@ -200,7 +200,11 @@ fn processes(absent: &Absent) -> Vec<String> {
     if absent.processes.is_empty() {
         return vec!["a process whose name was not seen".to_owned()];
     }
-    absent.processes.iter().map(|(name, count)| if *count == absent.count { name.clone() } else { format!("{name} ({count})") }).collect()
+    absent
+        .processes
+        .iter()
+        .map(|(name, count)| if *count == absent.count { name.clone() } else { format!("{name} ({count})") })
+        .collect()
 }
 
 fn results(absent: &Absent) -> &'static str {

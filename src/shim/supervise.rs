@@ -229,15 +229,15 @@ impl Supervisor {
         // Deaths until here are the app's own; what follows is ours. A dead main process may not have been reaped yet.
         self.reap()?;
         let shared = Arc::clone(&self.app.shared);
-        let (living, deaths) = {
+        let (living, deaths, blocked) = {
             let mut processes = shared.processes();
             processes.scan().context("cannot read /proc")?;
-            (processes.living(), processes.deaths().to_vec())
+            (processes.living(), processes.deaths().to_vec(), processes.blocked())
         };
         let main_lives = living.contains(&self.app.main.as_raw());
         let open_files = processes::open_files(&living);
         let peak_of_living = processes::peak_rss_kib(&living);
-        let starved = processes::starved(&living);
+        let starved = processes::starved(&living).max(blocked);
         self.kill_all(main_lives)?;
         self.drain()?;
         let (peak_of_dead, cpu_time) = sys::usage_of_children();

@@ -70,12 +70,7 @@ fn read(root: &Node, problems: &mut Problems) -> Priorities {
 }
 
 /// The entries of a mapping from names to numbers, each of which may be written as a mapping with this one `key`.
-fn numbers(
-    node: Option<&Node>,
-    what: &str,
-    key: &str,
-    problems: &mut Problems,
-) -> Vec<(String, super::problem::Location, u64)> {
+fn numbers(node: Option<&Node>, what: &str, key: &str, problems: &mut Problems) -> Vec<(String, super::problem::Location, u64)> {
     let Some(node) = node.filter(|node| !node.is_null()) else { return Vec::new() };
     let Content::Mapping(mapping) = &node.content else {
         typing::wrong(node, what, "a mapping", problems);

@@ -188,7 +188,8 @@ impl<'a> Planner<'a> {
 
     fn run(mut self, unknown: Vec<String>) -> Plan {
         while let Some(app) = self.next() {
-            let nothing_to_implement = self.frontier.missing(app).is_empty() && self.details.extensions(&self.apps[app]).is_empty();
+            let nothing_to_implement =
+                self.frontier.missing(app).is_empty() && self.details.extensions(&self.apps[app]).is_empty();
             if !(self.steps.len() == 1 && nothing_to_implement) {
                 self.steps.push(Step { number: self.steps.len(), ..Step::default() });
             }
@@ -203,9 +204,8 @@ impl<'a> Planner<'a> {
         let (cheapest, cost) = self.frontier.cheapest(&self.allowed)?;
         if self.steps.len() == 1 && cost == 0 {
             // While step 0 is being filled, apps that need more of a call that is there in part wait.
-            let runs_now = |app: &&usize| {
-                self.frontier.missing(**app).is_empty() && self.details.extensions(&self.apps[**app]).is_empty()
-            };
+            let runs_now =
+                |app: &&usize| self.frontier.missing(**app).is_empty() && self.details.extensions(&self.apps[**app]).is_empty();
             return self.frontier.left().iter().find(runs_now).copied().or(Some(cheapest));
         }
         match self.objective {
@@ -242,9 +242,11 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, unknown: Vec<String>) -> Plan {
-        let left_out = self.frontier.left().iter().map(|app| {
-            (self.apps[*app].name.clone(), self.frontier.missing(*app).iter().collect::<Vec<_>>())
-        });
+        let left_out = self
+            .frontier
+            .left()
+            .iter()
+            .map(|app| (self.apps[*app].name.clone(), self.frontier.missing(*app).iter().collect::<Vec<_>>()));
         let left_out = left_out.collect();
         let names: Vec<&str> = self.apps.iter().map(|app| app.name.as_str()).collect();
         let mut uses = self.uses();

@@ -110,9 +110,12 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case_and_by_their_other_names() {
-        for (name, expected) in
-            [("Kerla", "Kerla"), ("OSV", "OSv"), ("graphene", "Gramine (formerly Graphene)"), ("FreeBSD Linuxulator", "FreeBSD Linuxulator")]
-        {
+        for (name, expected) in [
+            ("Kerla", "Kerla"),
+            ("OSV", "OSv"),
+            ("graphene", "Gramine (formerly Graphene)"),
+            ("FreeBSD Linuxulator", "FreeBSD Linuxulator"),
+        ] {
             assert_eq!(find(name).unwrap().name, expected);
         }
     }

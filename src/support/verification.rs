@@ -224,7 +224,9 @@ impl<'a> Verification<'a> {
                 (None, _) => StepState::Unverified("nobody knows how to run it".to_owned()),
                 (_, Examined::Holds) => StepState::Verified,
                 (_, Examined::Stuck(state)) => state,
-                (_, Examined::Needs(_) | Examined::Learnt(_)) => StepState::Unverified("the verification was not finished".to_owned()),
+                (_, Examined::Needs(_) | Examined::Learnt(_)) => {
+                    StepState::Unverified("the verification was not finished".to_owned())
+                }
             };
             (step, app, state)
         };

@@ -116,7 +116,8 @@ fn only_text_or_json(format: PlanFormat) -> anyhow::Result<PlanFormat> {
     match format {
         PlanFormat::Text | PlanFormat::Json => Ok(format),
         PlanFormat::Csv | PlanFormat::Markdown => {
-            Err(WrongUsage("`--what-if` is answered as text or JSON\nhint: take `--format text` or `--format json`".to_owned()).into())
+            Err(WrongUsage("`--what-if` is answered as text or JSON\nhint: take `--format text` or `--format json`".to_owned())
+                .into())
         }
     }
 }
@@ -147,5 +148,8 @@ fn print(arguments: &PlanArguments, plan: &Plan, checked: Option<&Checked>, prin
 /// The name of files about the OS that `--os` names: a built-in name, or a file's without its folder and ending.
 fn file_name(os: &str) -> String {
     let stem = Path::new(os).file_stem().map_or_else(|| os.into(), |stem| stem.to_string_lossy());
-    stem.to_lowercase().chars().map(|letter| if letter.is_alphanumeric() || "._-".contains(letter) { letter } else { '-' }).collect()
+    stem.to_lowercase()
+        .chars()
+        .map(|letter| if letter.is_alphanumeric() || "._-".contains(letter) { letter } else { '-' })
+        .collect()
 }

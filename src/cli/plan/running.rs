@@ -107,11 +107,7 @@ impl<S: Session> Runs<'_, S> {
 }
 
 /// What runs showed, in the planner's words; `None` if they were interrupted.
-pub(in super::super) fn evidence(
-    settled: &Settled,
-    intervention: &Intervention,
-    facts: Option<&AppFacts>,
-) -> Option<Evidence> {
+pub(in super::super) fn evidence(settled: &Settled, intervention: &Intervention, facts: Option<&AppFacts>) -> Option<Evidence> {
     let absent = |calls| Absent::seen(intervention, calls, facts);
     Some(match settled {
         Settled::Passed { runs, calls, .. } => Evidence::Passed { runs: *runs, absent: absent(calls) },

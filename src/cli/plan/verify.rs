@@ -8,9 +8,9 @@ use super::super::interrupt;
 use super::super::printer::Printer;
 use super::super::settings::Environment;
 use super::super::status::Status;
+use super::PlanArguments;
 use super::facts::Known;
 use super::running::{self, Benches, NotReady, Runs};
-use super::PlanArguments;
 use crate::campaign::Stop;
 use crate::engine::Session;
 use crate::report::{self, Checked};
@@ -194,7 +194,11 @@ fn told(probe: &Probe, evidence: &Evidence) -> String {
     };
     let what = match evidence {
         Evidence::Passed { runs, absent } => {
-            format!("passed {} ({} answered without being there)", report::counted(*runs as usize, "time"), report::counted(absent.len(), "call"))
+            format!(
+                "passed {} ({} answered without being there)",
+                report::counted(*runs as usize, "time"),
+                report::counted(absent.len(), "call")
+            )
         }
         Evidence::Failed { reason, .. } => format!("failed: {reason}"),
         Evidence::Inconclusive { reason } => format!("inconclusive: {reason}"),

@@ -140,7 +140,8 @@ fn step_json<'a>(step: &'a Step, checked: Option<&'a Checked>) -> StepJson<'a> {
         StateJson { app, state, reason }
     };
     let extension = |extension: &'a Extension| ExtensionJson { call: extension.call, features: extension.features.as_deref() };
-    let features = step.only.iter().map(|(call, needs)| (*call, FeaturesJson { required: &needs.required, others: &needs.others }));
+    let features =
+        step.only.iter().map(|(call, needs)| (*call, FeaturesJson { required: &needs.required, others: &needs.others }));
     StepJson {
         step: step.number,
         implement: &step.implement,

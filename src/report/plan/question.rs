@@ -16,12 +16,17 @@ pub fn unlock_text(name: &str, unlock: &Unlock) -> String {
     let (implement, stub, fake) = plan.totals();
     let mut text = match plan.calls_at(plan.steps.len()).len() - plan.os.calls().len() {
         0 => format!("{name} needs nothing implemented on {}: {stub} calls stubbed, {fake} faked\n\n", plan.os.name),
-        _ => format!("{name} needs {} implemented on {}, {stub} stubbed, {fake} faked\n\n", counted(implement, "call"), plan.os.name),
+        _ => format!(
+            "{name} needs {} implemented on {}, {stub} stubbed, {fake} faked\n\n",
+            counted(implement, "call"),
+            plan.os.name
+        ),
     };
     for step in plan.steps.iter().filter(|step| !step.unlocks.is_empty()) {
         text.push_str(&step_text(plan, step, None));
     }
-    for (title, apps) in [("run then as well, if what they need stubbed or faked is", &unlock.also), ("run already", &unlock.now)] {
+    for (title, apps) in [("run then as well, if what they need stubbed or faked is", &unlock.also), ("run already", &unlock.now)]
+    {
         if !apps.is_empty() {
             text.push_str(&format!("\n{} {title}:\n{}", counted(apps.len(), "other app"), wrapped("  ", apps)));
         }
@@ -93,7 +98,8 @@ struct CloserJson<'a> {
 /// What some calls would bring, as a value that serialises.
 #[must_use]
 pub fn what_if_json<'a>(os: &'a Profile, answer: &'a WhatIf) -> WhatIfJson<'a> {
-    let closer = answer.closer.iter().map(|closer| CloserJson { app: &closer.app, before: closer.before, missing: &closer.missing });
+    let closer =
+        answer.closer.iter().map(|closer| CloserJson { app: &closer.app, before: closer.before, missing: &closer.missing });
     WhatIfJson {
         os: &os.name,
         calls: &answer.calls,

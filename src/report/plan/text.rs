@@ -180,7 +180,9 @@ fn conflicts(plan: &Plan) -> String {
             Resolution::Implement(step) => {
                 format!("{call}: only a stub works for {stub}, only a fake for {fake}; implemented in step {step}")
             }
-            Resolution::Treat(treatment) => format!("{call}: stubbed for {stub}, faked for {fake}; all of them accept the {treatment}"),
+            Resolution::Treat(treatment) => {
+                format!("{call}: stubbed for {stub}, faked for {fake}; all of them accept the {treatment}")
+            }
         };
         text.push_str(&format!("  {line}\n"));
     }

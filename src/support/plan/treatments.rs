@@ -81,7 +81,8 @@ impl Reliance {
 /// The treatment that all of them accept; of two the one that more of them would choose, and the stub if it is as many.
 fn common(apps: &[Relying]) -> Option<Treatment> {
     let accepted = |treatment| apps.iter().all(|(_, need)| need.accepts(treatment));
-    let votes = |treatment| apps.iter().filter(|(_, need)| matches!(need, Need::Avoid { best, .. } if *best == treatment)).count();
+    let votes =
+        |treatment| apps.iter().filter(|(_, need)| matches!(need, Need::Avoid { best, .. } if *best == treatment)).count();
     match (accepted(Treatment::Stub), accepted(Treatment::Fake)) {
         (true, true) if votes(Treatment::Fake) > votes(Treatment::Stub) => Some(Treatment::Fake),
         (true, _) => Some(Treatment::Stub),

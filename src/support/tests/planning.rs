@@ -18,7 +18,8 @@ fn step_zero_lists_what_runs_now_and_what_that_needs() {
 
 #[test]
 fn an_app_that_needs_nothing_new_joins_the_step_after_which_it_runs() {
-    let apps = [app("a", "read"), app("b", "read open?"), app("c", "read write"), app("d", "write open-"), app("e", "read write")];
+    let apps =
+        [app("a", "read"), app("b", "read open?"), app("c", "read write"), app("d", "write open-"), app("e", "read write")];
     let plan = planned(&os("open"), &apps);
     // `b` needs nothing new, as `open` is there. `e` joins `c`, and not the last step.
     assert_eq!(steps(&plan), ["|||", "read|||a b", "write|||c d e"]);
@@ -38,7 +39,10 @@ fn a_treatment_that_all_accept_is_taken_and_told() {
     let plan = planned(&os("read"), &[app("a", "read uname?"), app("b", "read uname+ open")]);
     assert_eq!(steps(&plan), ["||uname|a", "open|||b"]);
     let [conflict] = &plan.conflicts[..] else { panic!("{:?}", plan.conflicts) };
-    assert_eq!((conflict.call, &conflict.stub[..], &conflict.fake[..]), (call("uname"), &["a".to_owned()][..], &["b".to_owned()][..]));
+    assert_eq!(
+        (conflict.call, &conflict.stub[..], &conflict.fake[..]),
+        (call("uname"), &["a".to_owned()][..], &["b".to_owned()][..])
+    );
     assert_eq!(conflict.resolution, Resolution::Treat(Treatment::Fake));
 }
 
@@ -115,7 +119,10 @@ fn a_call_is_implemented_with_the_features_that_are_needed_and_extended_later() 
     assert_eq!(steps(&plan), ["|||", "ioctl|||a", "mmap|||b", "brk|||c"]);
     let names = |features: &[Feature]| features.iter().map(ToString::to_string).collect::<Vec<_>>();
     let only = &plan.steps[1].only[&call("ioctl")];
-    assert_eq!((names(&only.required), names(&only.others)), (vec!["ioctl(TIOCGWINSZ)".to_owned()], vec!["ioctl(TCGETS)".to_owned()]));
+    assert_eq!(
+        (names(&only.required), names(&only.others)),
+        (vec!["ioctl(TIOCGWINSZ)".to_owned()], vec!["ioctl(TCGETS)".to_owned()])
+    );
     let [extension] = &plan.steps[2].extend[..] else { panic!("{:?}", plan.steps[2]) };
     assert_eq!(names(extension.features.as_ref().unwrap()), ["ioctl(FIONREAD)"]);
     let extended: Vec<_> = plan.steps[3].extend.iter().map(|extension| (extension.call.name(), &extension.features)).collect();
@@ -149,7 +156,9 @@ fn pseudo_files_are_listed_once_and_those_that_are_there_are_not() {
         AppFacts { files: files(&["/proc/self/maps", "/dev/urandom"]), ..app("a", "read") },
         AppFacts { files: files(&["/proc/self/maps", "/proc/self/status"]), ..app("b", "read write") },
     ];
-    let listed = |plan: &Plan| plan.steps.iter().map(|step| step.files.iter().map(ToString::to_string).collect::<Vec<_>>()).collect::<Vec<_>>();
+    let listed = |plan: &Plan| {
+        plan.steps.iter().map(|step| step.files.iter().map(ToString::to_string).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
     let plan = planned(&os("read"), &apps);
     assert_eq!(listed(&plan), [vec!["/dev/urandom", "/proc/self/maps"], vec!["/proc/self/status"]]);
     let os = Profile::parse("toy", "read\n/proc/self/maps\n").unwrap();

@@ -12,7 +12,8 @@ struct Model {
 
 impl Model {
     fn of(facts: &AppFacts) -> Self {
-        let accepted = |call: &Sysno| Treatment::ALL.into_iter().filter(|each| facts.need(*call).unwrap().accepts(*each)).collect();
+        let accepted =
+            |call: &Sysno| Treatment::ALL.into_iter().filter(|each| facts.need(*call).unwrap().accepts(*each)).collect();
         Self { calls: facts.calls.keys().map(|call| (*call, accepted(call))).collect(), fallbacks: Vec::new() }
     }
 
@@ -134,7 +135,9 @@ fn what_cannot_be_run_is_unverified_and_what_never_runs_is_refuted() {
     }
     let states: Vec<_> = verification.states().into_iter().map(|(_, _, state)| state).collect();
     assert_eq!(states[0], StepState::Unverified("no folder".to_owned()));
-    assert!(matches!(&states[1], StepState::Refuted(why) if why.starts_with("exit code 7; it fails even with every missing call")));
+    assert!(
+        matches!(&states[1], StepState::Refuted(why) if why.starts_with("exit code 7; it fails even with every missing call"))
+    );
     assert!(!verification.holds());
 }
 

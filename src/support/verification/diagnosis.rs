@@ -30,10 +30,7 @@ enum Pause {
 }
 
 /// Looks for what an app lacks that failed under `intervention`. `known` tells what was seen under others.
-pub(super) fn diagnose<'e>(
-    intervention: &Intervention,
-    known: impl Fn(&Intervention) -> Option<&'e Evidence>,
-) -> Diagnosis {
+pub(super) fn diagnose<'e>(intervention: &Intervention, known: impl Fn(&Intervention) -> Option<&'e Evidence>) -> Diagnosis {
     let search = Search { intervention, known };
     match search.lacking() {
         Ok(Some(lacking)) => Diagnosis::Found(lacking),
