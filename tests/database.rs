@@ -303,6 +303,7 @@ fn means_over_published_data_are_those_of_its_files() {
             analyses.push(cells(&text).values().filter(|cells| cells[0] == "Y").count());
         }
     }
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let close = |mean: Option<f64>, sum: usize, of: usize| (mean.unwrap() - sum as f64 / of as f64).abs() < 1e-9;
     assert!(close(used.mean, all_used, 111) && close(required.mean, all_required, 111));
     assert_eq!((used.apps, required.apps, binary.apps), (111, 111, analyses.len()));

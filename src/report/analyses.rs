@@ -38,7 +38,7 @@ pub struct AnalysisRow {
 impl AnalysisRow {
     fn new(entry: &Entry) -> Self {
         let table = |analysis| entry.analyses.get(&analysis);
-        let size = |analysis| table(analysis).map(|table| table.len());
+        let size = |analysis| table(analysis).map(BTreeMap::len);
         let missed = |analysis| table(analysis).map(|table| entry.used().filter(|(call, _)| !table.contains_key(call)).count());
         Self {
             app: entry.app.clone(),
@@ -99,13 +99,21 @@ pub struct AnalysisComparison {
     pub means_with_binary: [Mean; 4],
     /// The same over the apps that have both static analyses.
     pub means_with_both: [Mean; 4],
+    /// Apps whose analysis of the binary reports no call at all, which says more of the analysis than of the app. They count in the
+    /// means, as the numbers are what was published or stored.
+    pub empty_binary: Vec<String>,
+    /// Mean number of calls that analyses of binaries report without those.
+    pub mean_of_other_binaries: Mean,
 }
 
 impl AnalysisComparison {
     /// Compares these measurements, one for each app.
     #[must_use]
     pub fn new(chosen: &BTreeMap<&str, &Entry>) -> Self {
-        let apps: Vec<_> = chosen.values().map(|entry| AnalysisRow::new(entry)).collect();
+        Self::of(chosen.values().map(|entry| AnalysisRow::new(entry)).collect())
+    }
+
+    fn of(apps: Vec<AnalysisRow>) -> Self {
         let means = |accept: &dyn Fn(&AnalysisRow) -> bool| {
             let accepted: Vec<_> = apps.iter().filter(|row| accept(row)).map(AnalysisRow::numbers).collect();
             [0, 1, 2, 3].map(|series| Mean::of(accepted.iter().filter_map(|numbers| numbers[series])))
@@ -113,7 +121,11 @@ impl AnalysisComparison {
         let means_of_all = means(&|_| true);
         let means_with_binary = means(&|row| row.static_binary.is_some());
         let means_with_both = means(&|row| row.static_binary.is_some() && row.static_source.is_some());
-        Self { apps, means: means_of_all, means_with_binary, means_with_both }
+        let empty = |row: &&AnalysisRow| row.static_binary == Some(0);
+        let empty_binary = apps.iter().filter(empty).map(|row| row.app.clone()).collect();
+        let others = apps.iter().filter_map(|row| row.static_binary).filter(|calls| *calls > 0);
+        let mean_of_other_binaries = Mean::of(others);
+        Self { means: means_of_all, means_with_binary, means_with_both, empty_binary, mean_of_other_binaries, apps }
     }
 }
 
@@ -161,7 +173,26 @@ pub fn comparison_text(comparison: &AnalysisComparison) -> String {
             means.row([name.clone()].into_iter().chain(set.iter().map(of_fewer)));
         }
     }
-    format!("{}\n{}", table.render(), means.render())
+    format!("{}\n{}{}", table.render(), means.render(), doubts(comparison))
+}
+
+/// What is wrong with the analyses themselves.
+fn doubts(comparison: &AnalysisComparison) -> String {
+    let mut text = String::new();
+    let missing = comparison.apps.iter().filter(|row| row.missed_by_binary.is_some_and(|missed| missed > 0)).count();
+    if missing > 0 {
+        let of = comparison.means_with_binary[1].apps;
+        text.push_str(&format!("\nanalyses of binaries that miss calls which were used: {missing} of {of}\n"));
+    }
+    if !comparison.empty_binary.is_empty() {
+        text.push_str(&format!(
+            "analyses of binaries that report no call at all: {} ({}); without them the mean is {}\n",
+            comparison.empty_binary.len(),
+            comparison.empty_binary.join(", "),
+            comparison.mean_of_other_binaries.text()
+        ));
+    }
+    text
 }
 
 /// The comparison as CSV, a line for each app.
@@ -266,4 +297,64 @@ pub fn comparison_svg(comparison: &AnalysisComparison) -> String {
 /// Text for XML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// App, calls of the source, of the binary, used, required.
+    fn row(app: &str, source: Option<usize>, binary: Option<usize>, used: usize, required: usize) -> AnalysisRow {
+        AnalysisRow {
+            app: app.to_owned(),
+            folder: "w".to_owned(),
+            static_source: source,
+            static_binary: binary,
+            used,
+            required,
+            missed_by_binary: binary.map(|binary| used.saturating_sub(binary)),
+            missed_by_source: source.map(|source| used.saturating_sub(source)),
+        }
+    }
+
+    fn comparison() -> AnalysisComparison {
+        let apps = [row("a", Some(60), Some(90), 40, 20), row("b", None, Some(0), 21, 10), row("c & <d>", None, None, 10, 0)];
+        AnalysisComparison::of(apps.to_vec())
+    }
+
+    #[test]
+    fn means_are_over_the_apps_that_have_the_number() {
+        insta::assert_snapshot!(comparison_text(&comparison()), @r"
+        app/workload  static source  static binary  used  required  missed by binary
+        a/w                      60             90    40        20
+        b/w                                      0    21        10                21
+        c & <d>/w                                     10         0
+
+        mean number of calls                     static source  static binary  used  required
+        of 3 apps                                  60.0 (of 1)    45.0 (of 2)  23.7      10.0
+        of the 2 with an analysis of the binary    60.0 (of 1)           45.0  30.5      15.0
+        of the 1 with both analyses                       60.0           90.0  40.0      20.0
+
+        analyses of binaries that miss calls which were used: 1 of 2
+        analyses of binaries that report no call at all: 1 (b); without them the mean is 90.0
+        ");
+    }
+
+    #[test]
+    fn bars_are_there_for_every_number_and_names_are_escaped() {
+        let svg = comparison_svg(&comparison());
+        assert_eq!(svg.matches("<title>").count(), 4 + 4 + 3 + 2);
+        assert!(svg.contains("c &amp; &lt;d&gt;, used: 10</title>"), "{svg}");
+        assert!(svg.contains("mean of 3 apps, used: 23.7</title>"), "{svg}");
+        // The axis ends at 100, and the widest bar is nine tenths of it.
+        assert!(svg.contains("width=\"648.0\""), "{svg}");
+        assert!(!svg.contains("NaN"));
+    }
+
+    #[test]
+    fn nothing_to_compare_is_no_division_by_zero() {
+        let none = AnalysisComparison::of(Vec::new());
+        assert!(!comparison_svg(&none).contains("NaN"));
+        assert_eq!(none.means[2], Mean { mean: None, apps: 0 });
+    }
 }

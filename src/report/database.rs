@@ -78,8 +78,8 @@ pub fn list_lines(entries: &Entries) -> Vec<ListLine> {
         chosen: is_chosen(entry),
         used: entry.has_verdicts().then(|| entry.used().count()),
         required: entry.has_verdicts().then(|| entry.with_verdict(Verdict::Required).count()),
-        static_binary: entry.analyses.get(&Analysis::Binary).map(|table| table.len()),
-        static_source: entry.analyses.get(&Analysis::Source).map(|table| table.len()),
+        static_binary: entry.analyses.get(&Analysis::Binary).map(std::collections::BTreeMap::len),
+        static_source: entry.analyses.get(&Analysis::Source).map(std::collections::BTreeMap::len),
         refused: entry.refused.clone(),
     };
     entries.entries.iter().map(line).collect()

@@ -83,14 +83,12 @@ fn evidence(trials: &[TrialRecord], call: Sysno, treatment: Treatment) -> Vec<Tr
     };
     for trial in trials.iter().filter(of_call) {
         let outcome = trial.result.to_string();
-        match found.iter_mut().find(|known| known.outcome == outcome) {
-            Some(known) => known.trials += 1,
-            None => {
-                let failed = matches!(trial.result, Outcome::Fail(_));
-                let last_lines = if failed { last_lines(trial) } else { Vec::new() };
-                found.push(TrialEvidence { outcome, trials: 1, hits: trial.count(call), last_lines });
-            }
+        if let Some(known) = found.iter_mut().find(|known| known.outcome == outcome) {
+            known.trials += 1;
+            continue;
         }
+        let last_lines = if matches!(trial.result, Outcome::Fail(_)) { last_lines(trial) } else { Vec::new() };
+        found.push(TrialEvidence { outcome, trials: 1, hits: trial.count(call), last_lines });
     }
     found
 }
