@@ -110,8 +110,9 @@ impl Entry {
     #[must_use]
     pub fn date(&self) -> Option<Date> {
         match &self.origin {
+            Origin::Measured(measurement) => measurement.environment.date,
             Origin::Imported(provenance) => provenance.date,
-            Origin::Measured(_) | Origin::Nothing => None,
+            Origin::Nothing => None,
         }
     }
 
@@ -352,6 +353,17 @@ mod tests {
         assert!(problems[0].ends_with("b/broken/verdicts.csv:2: `verdict` contradicts `stub` and `fake`"), "{problems:?}");
         assert!(problems[1].contains("c/half/verdicts.csv"), "{problems:?}");
         assert!(problems[2].ends_with("d/half: there is `trace.csv`, and no `verdicts.csv`"), "{problems:?}");
+    }
+
+    #[test]
+    fn an_import_that_was_interrupted_is_told() {
+        let (root, store) = store(&[("a/w", None, "")]);
+        fs::create_dir(root.path().join(".import")).unwrap();
+        assert!(store.entries().unwrap().problems.is_empty(), "nothing of it is visible yet");
+        fs::write(root.path().join(".import/complete"), "").unwrap();
+        let entries = store.entries().unwrap();
+        assert_eq!(entries.entries.len(), 1);
+        assert!(entries.problems[0].to_string().contains("run the same `loupe db import` again"), "{:?}", entries.problems);
     }
 
     #[test]
