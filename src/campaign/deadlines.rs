@@ -20,15 +20,15 @@ struct Rule {
     shortest: Duration,
 }
 
-const READY_AT_FIRST: Rule = Rule { factor: 5, shortest: Duration::from_secs(1) };
-const WORK_AT_FIRST: Rule = Rule { factor: 3, shortest: Duration::from_millis(1500) };
+const READY_AT_FIRST: Rule = Rule { factor: 5, shortest: Duration::from_millis(800) };
+const WORK_AT_FIRST: Rule = Rule { factor: 3, shortest: Duration::from_millis(1200) };
 /// Processor time beyond the baseline's at a first look, as a multiple of it and at least. An app may well pass although some of its
 /// threads do nothing but look again and again, so a run that repeats one that failed may take as much as it likes.
 const PROCESSOR_AT_FIRST: Rule = Rule { factor: 2, shortest: Duration::from_millis(500) };
-/// A server may listen so much later …
-const READY: Rule = Rule { factor: 12, shortest: Duration::from_secs(3) };
+/// A server may listen so much later (and a run that had to wait for a processor meanwhile is repeated alone) …
+const READY: Rule = Rule { factor: 12, shortest: Duration::from_secs(2) };
 /// … and a pass at a sixth of the speed is still seen as one.
-const WORK: Rule = Rule { factor: 6, shortest: Duration::from_secs(3) };
+const WORK: Rule = Rule { factor: 6, shortest: Duration::from_secs(2) };
 
 impl Rule {
     fn of(self, baseline: Duration) -> Duration {

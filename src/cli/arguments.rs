@@ -171,7 +171,7 @@ pub(super) struct ShowArguments {
 /// How apps are measured.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Measuring {
-    /// Trials that run at the same time [default: 2 per core, which later versions may change]
+    /// Trials that run at the same time [default: 4 per core, which later versions may change]
     #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
     jobs: Option<usize>,
     /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
