@@ -539,7 +539,7 @@ fn why_tells_the_cause_and_the_last_lines_of_measured_apps_and_the_provenance_of
     assert!(stdout.contains("\n  stubbed: ") && stdout.contains("\n  faked: ") && stdout.contains("\n    | "), "{stdout}");
     let (_, stdout, _) = loupe(folder.path(), &["db", "why", "read"]);
     assert!(
-        stdout.contains("\nb/benchmark-b@x: required\n  imported from b/benchmark-b/x/data/dyn.csv, as of 2023-08-14\n"),
+        stdout.contains("\nb/benchmark-b@x: required, imported from b/benchmark-b/x/data/dyn.csv, as of 2023-08-14\n"),
         "{stdout}"
     );
     let (_, stdout, _) = loupe(folder.path(), &["db", "why", "read", "--format", "json"]);
