@@ -8,12 +8,14 @@
 mod arguments;
 mod batch;
 mod clean;
+mod compare;
 mod compare_analysis;
 mod completions;
 mod database;
 mod db;
 mod doctor;
 mod explain;
+mod export;
 mod files;
 mod interrupt;
 mod measure;
@@ -73,6 +75,8 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Batch(arguments) => batch::batch(arguments, environment, printer),
         Verb::Run(arguments) => run::run(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
+        Verb::Compare(arguments) => compare::compare(arguments, environment, printer),
+        Verb::Export(arguments) => export::export(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
         Verb::Db(arguments) => db::db(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),

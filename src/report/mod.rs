@@ -5,6 +5,7 @@
 mod analyses;
 mod binary;
 mod closing;
+mod compare;
 mod coverage;
 mod database;
 mod evidence;
@@ -13,10 +14,12 @@ mod source;
 mod statistics;
 mod table;
 mod verdicts;
+mod why;
 
-pub use analyses::{AnalysisComparison, AnalysisRow, Mean, comparison_csv, comparison_svg, comparison_text};
+pub use analyses::{AnalysisComparison, AnalysisRow, Mean, analyses_csv, analyses_markdown, analyses_svg, analyses_text};
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use closing::{closing, counts};
+pub use compare::{compare_markdown, compare_text};
 pub use coverage::{Coverage, CoverageStep};
 pub use database::{ListLine, import_text, list_csv, list_lines, list_text};
 pub use evidence::{CallAnswer, CallEvidence, TrialEvidence, answer_csv, answer_text};
@@ -25,6 +28,7 @@ pub use source::{SourceJson, source_text};
 pub use statistics::{CallCounts, CallStatistics, Statistics, Together, coverage_csv, statistics_csv, statistics_text};
 pub use table::{Align, Table};
 pub use verdicts::{show_json, show_text};
+pub use why::{is_known, why_text, whys_text};
 
 /// A time that somebody waited, from `milliseconds`: as precise as one cares for such a time.
 #[must_use]
