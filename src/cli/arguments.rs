@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 
 use super::compare::CompareArguments;
+use super::db::DbArguments;
 use super::export::ExportArguments;
 use super::settings::default_jobs;
 use super::shard::Shard;
@@ -111,6 +112,7 @@ pub(super) enum Verb {
     Compare(CompareArguments),
     Export(ExportArguments),
     Static(StaticArguments),
+    Db(DbArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),

@@ -9,10 +9,14 @@ mod arguments;
 mod batch;
 mod clean;
 mod compare;
+mod compare_analysis;
 mod completions;
+mod database;
+mod db;
 mod doctor;
 mod explain;
 mod export;
+mod files;
 mod interrupt;
 mod measure;
 mod printer;
@@ -74,6 +78,7 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Compare(arguments) => compare::compare(arguments, environment, printer),
         Verb::Export(arguments) => export::export(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
+        Verb::Db(arguments) => db::db(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),
