@@ -6,6 +6,7 @@
 
 mod deadlines;
 mod event;
+mod rehearsal;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use deadlines::Deadlines;
+use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
+pub use rehearsal::{Criterion, Rehearsal, rehearse};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
@@ -211,6 +213,7 @@ impl<E: Engine> Campaign<'_, E> {
             kind: subject.kind.name(),
             stored: stored.len(),
             recheck: before.is_some(),
+            isolation: platform.isolation.clone(),
         });
         let likelihoods = match self.options.settings.strategy {
             Strategy::Joint => store.likelihoods(&self.name.app)?,
@@ -220,7 +223,7 @@ impl<E: Engine> Campaign<'_, E> {
         let mut stored: BTreeMap<String, TrialRecord> =
             stored.into_iter().filter(is_conclusive).map(|record| (record.key.clone(), record)).collect();
         let mut explorer = Explorer::with(self.options.settings, knowledge);
-        let mut deadlines = Deadlines::new(self.workload);
+        let mut deadlines = Deadlines::new(self.workload, self.engine.pace());
         let mut running = FuturesUnordered::new();
         let mut run = 0;
         let findings = loop {
@@ -305,7 +308,10 @@ fn conclude(
     begin: Instant,
 ) -> Result<CampaignEnd, CampaignError> {
     let elapsed = begin.elapsed();
-    let environment = Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone());
+    let environment = Environment {
+        isolation: platform.isolation.clone(),
+        ..Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone())
+    };
     let conclusion = journal.finish(findings, &environment, elapsed)?;
     Ok(match (conclusion, findings) {
         (Conclusion::Finished(finished), _) if finished.summary.incomplete.is_empty() => {

@@ -8,6 +8,7 @@
 mod arguments;
 mod batch;
 mod clean;
+mod command;
 mod completions;
 mod doctor;
 mod explain;
@@ -16,6 +17,7 @@ mod measure;
 mod printer;
 mod progress;
 mod run;
+mod scratch;
 mod settings;
 mod shard;
 mod show;

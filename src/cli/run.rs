@@ -1,6 +1,7 @@
-//! `loupe run`: one app.
+//! `loupe run`: one app, be it a folder, an image or a command.
 
 use super::arguments::RunArguments;
+use super::command;
 use super::measure::measure;
 use super::printer::Printer;
 use super::settings::Environment;
@@ -9,5 +10,8 @@ use crate::spec::{Roots, load_app};
 
 /// Measures the app.
 pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
-    measure(&arguments.measuring, environment, printer, || Ok(vec![load_app(&arguments.app, &Roots::of_app(&arguments.app))?]))
+    match &arguments.app {
+        Some(app) => measure(&arguments.measuring, environment, printer, || Ok(vec![load_app(app, &Roots::of_app(app))?])),
+        None => command::run(arguments, environment, printer),
+    }
 }

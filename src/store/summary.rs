@@ -59,13 +59,16 @@ pub struct Environment {
     pub kernel: String,
     /// Version of the engine.
     pub engine_version: String,
+    /// What kept the trials apart from the machine, where that differs from machine to machine.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub isolation: Option<String>,
 }
 
 impl Environment {
     /// The conditions of a campaign.
     #[must_use]
     pub fn new(identity: Identity, kernel: String, engine_version: String) -> Self {
-        Self { format: FORMAT, identity, kernel, engine_version }
+        Self { format: FORMAT, identity, kernel, engine_version, isolation: None }
     }
 }
 
