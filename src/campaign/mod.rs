@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
-pub use rehearsal::{Criterion, Rehearsal, rehearse};
+pub use rehearsal::{Criterion, Rehearsal, Watched, rehearse, watch_once};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;

@@ -1,11 +1,16 @@
-//! What a command does when nothing is treated, before anybody has said what success is: a criterion is made from it.
+//! What an app does when nothing is treated, outside of any campaign: its calls, or what it prints, from which a criterion of success
+//! is made where nobody said one.
+
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::{FIRST_DEADLINE, Stop};
-use crate::engine::{Engine, EngineError, Session};
+use crate::engine::{Engine, EngineError, Notice, Session, Subject};
 use crate::spec::{AppSpec, Kind, Success, Workload};
-use crate::trial::{Care, Deadline, Ending, Intervention, Observation, Purpose, TrialId, TrialRequest, Watch};
+use crate::trial::{
+    Care, Deadline, Ending, Intervention, Observation, Outcome, Purpose, TrialId, TrialRequest, Watch, judge,
+};
 
 /// Some runs without any intervention.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,9 +99,56 @@ pub async fn rehearse<E: Engine>(
     app: &AppSpec,
     workload: &Workload,
     runs: u32,
-    notice: crate::engine::Notice,
+    notice: Notice,
     stop: &Stop,
 ) -> Result<Option<Rehearsal>, EngineError> {
+    let requests: Vec<_> = (0..runs).map(|replica| request(replica, Purpose::Baseline, Watch::Treated)).collect();
+    let ran = run(engine, app, workload, &requests, notice, stop).await?;
+    Ok(ran.map(|(subject, observations)| Rehearsal { kind: subject.kind, observations }))
+}
+
+/// One run of an app in which every call was watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The command line that was run.
+    pub command: Vec<String>,
+    /// What was seen.
+    pub observation: Observation,
+    /// What the workload says to it.
+    pub outcome: Outcome,
+}
+
+/// Runs the workload once and has every call recorded; `None` if asked to stop. `limit` takes the place of the workload's own timeout.
+///
+/// # Errors
+/// When the engine cannot make the app ready.
+pub async fn watch_once<E: Engine>(
+    engine: &E,
+    app: &AppSpec,
+    workload: &Workload,
+    limit: Option<Duration>,
+    notice: Notice,
+    stop: &Stop,
+) -> Result<Option<Watched>, EngineError> {
+    let workload = Workload { timeout: limit.or(workload.timeout), ..workload.clone() };
+    let requests = [request(0, Purpose::Trace, Watch::Everything)];
+    let ran = run(engine, app, &workload, &requests, notice, stop).await?;
+    Ok(ran.and_then(|(subject, observations)| {
+        let observation = observations.into_iter().next()?;
+        let outcome = judge(&workload, subject.kind, subject.port, &observation);
+        Some(Watched { command: subject.command, observation, outcome })
+    }))
+}
+
+/// Makes the app ready and runs all of the trials at once.
+async fn run<E: Engine>(
+    engine: &E,
+    app: &AppSpec,
+    workload: &Workload,
+    requests: &[TrialRequest],
+    notice: Notice,
+    stop: &Stop,
+) -> Result<Option<(Subject, Vec<Observation>)>, EngineError> {
     let prepared = tokio::select! {
         () = stop.wait() => return Ok(None),
         prepared = engine.prepare(app, workload, "rehearsal", notice) => prepared,
@@ -104,23 +156,22 @@ pub async fn rehearse<E: Engine>(
     let session = prepared?;
     let limit = workload.timeout.unwrap_or(FIRST_DEADLINE);
     let deadline = Deadline { ready: limit, work: limit, total: limit, processor: None };
-    let requests: Vec<_> = (0..runs).map(request).collect();
     session.expect(requests.len());
     let trials = join_all(requests.iter().map(|request| session.run(request, deadline)));
     let observations = tokio::select! {
         () = stop.wait() => None,
         observations = trials => Some(observations),
     };
-    let kind = session.subject().kind;
+    let subject = session.subject().clone();
     session.close().await;
-    Ok(observations.map(|observations| Rehearsal { kind, observations }))
+    Ok(observations.map(|observations| (subject, observations)))
 }
 
-fn request(replica: u32) -> TrialRequest {
+fn request(replica: u32, purpose: Purpose, watch: Watch) -> TrialRequest {
     TrialRequest {
         id: TrialId(replica),
-        purpose: Purpose::Baseline,
-        watch: Watch::Treated,
+        purpose,
+        watch,
         intervention: Intervention::none(),
         replica,
         care: Care::Usual,

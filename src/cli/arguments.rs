@@ -10,13 +10,14 @@ use regex::Regex;
 use super::settings::{default_jobs, default_jobs_for_commands};
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
+use super::trace::TraceArguments;
 use crate::explore::{Details, Settings, Strategy};
 use crate::store::Freshness;
 
 /// Finds out, by experiment, which Linux system calls an application really needs.
 ///
-/// Loupe runs an app in Docker again and again, each time with one system call stubbed (it fails with ENOSYS) or faked (it
-/// does nothing and reports success), and sees whether the app's workload still succeeds.
+/// Loupe runs an app again and again, in Docker or as a process of this machine, each time with one system call stubbed (it fails
+/// with ENOSYS) or faked (it does nothing and reports success), and sees whether the app's workload still succeeds.
 #[derive(Debug, Parser)]
 #[command(
     name = "loupe",
@@ -27,6 +28,8 @@ use crate::store::Freshness;
   loupe doctor                 is everything there that Loupe needs?
   loupe batch apps/            measure every app in the folder apps/
   loupe run apps/nginx         measure one app
+  loupe run -- ls /            measure any command, without Docker
+  loupe trace -- ls /          only see which calls it makes
   loupe show nginx             its verdicts with their reasons
 
 Exit codes:
@@ -97,6 +100,7 @@ pub(super) enum DetailsChoice {
 pub(super) enum Verb {
     Batch(BatchArguments),
     Run(RunArguments),
+    Trace(TraceArguments),
     Show(ShowArguments),
     Static(StaticArguments),
     Doctor(DoctorArguments),
@@ -167,7 +171,7 @@ pub(super) struct RunArguments {
 }
 
 /// What stands above the options that go with a command or an image.
-const COMMANDS: &str = "Commands and images";
+pub(super) const COMMANDS: &str = "Commands and images";
 
 /// A command of this machine, or an image of the engine.
 #[derive(Debug, Clone, Args)]
@@ -346,7 +350,7 @@ pub(super) struct CompletionsArguments {
 }
 
 /// A time as specs have it: a whole number with a unit.
-fn time(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn time(text: &str) -> Result<Duration, &'static str> {
     const WRONG: &str = "has to be a time such as 500ms, 10s or 2m";
     let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
     let number: u64 = digits.parse().ok().filter(|number| *number > 0).ok_or(WRONG)?;

@@ -23,6 +23,7 @@ mod shard;
 mod show;
 mod static_analysis;
 mod status;
+mod trace;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -70,6 +71,7 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
     match verb {
         Verb::Batch(arguments) => batch::batch(arguments, environment, printer),
         Verb::Run(arguments) => run::run(arguments, environment, printer),
+        Verb::Trace(arguments) => trace::trace(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),

@@ -6,12 +6,14 @@ mod binary;
 mod closing;
 mod source;
 mod table;
+mod trace;
 mod verdicts;
 
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use closing::{closing, counts};
 pub use source::{SourceJson, source_text};
 pub use table::{Align, Table};
+pub use trace::{TraceJson, observed_closing, observed_text, watched_text};
 pub use verdicts::{show_json, show_text};
 
 /// A time that somebody waited, from `milliseconds`: as precise as one cares for such a time.

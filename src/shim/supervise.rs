@@ -66,12 +66,17 @@ pub(super) struct Surroundings {
     pub(super) realm: Realm,
     /// Capabilities that the app must not have although the shim has them (`linux/capability.h`).
     pub(super) dropped_capabilities: Vec<libc::c_ulong>,
+    /// Whether the processor time that goes into answering the app's calls counts as the app's: one that makes the same call again
+    /// and again lets the supervisor do most of the work.
+    pub(super) answers_count: bool,
 }
 
 /// Runs one app in a container as the host commands it.
 pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let input = File::open("/dev/null").context("cannot open /dev/null")?.into();
-    run_in(&Surroundings { input, realm: Realm::Namespace, dropped_capabilities: Vec::new() }, control)
+    let surroundings =
+        Surroundings { input, realm: Realm::Namespace, dropped_capabilities: Vec::new(), answers_count: false };
+    run_in(&surroundings, control)
 }
 
 /// Runs one app as the host commands it.
@@ -85,7 +90,14 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
     };
     let Some(app) = start(control, &request, surroundings)? else { return Ok(()) };
     let realm = surroundings.realm;
-    let mut supervisor = Supervisor { app, realm, main: None, announced: false, processor_limit: request.processor_limit };
+    let mut supervisor = Supervisor {
+        app,
+        realm,
+        answers_count: surroundings.answers_count,
+        main: None,
+        announced: false,
+        processor_limit: request.processor_limit,
+    };
     if let Err(error) = supervisor.watch(control, &signals) {
         // With a pid namespace of its own the app ends with this process.
         if realm == Realm::Descendants {
@@ -152,6 +164,7 @@ fn serve(listener: Listener, request: &Launch, shared: &Arc<Shared>) -> Result<(
 struct Supervisor {
     app: App,
     realm: Realm,
+    answers_count: bool,
     /// How the main process ended, once it has.
     main: Option<Ending>,
     /// Whether the host knows that.
@@ -213,7 +226,8 @@ impl Supervisor {
         let Some(limit) = self.processor_limit else { return Ok(()) };
         let living = self.app.shared.processes().living();
         let (_, of_collected) = sys::usage_of_children();
-        if processes::processor_time(&living) + of_collected > limit {
+        let of_answers = if self.answers_count { sys::own_processor_time() } else { Duration::ZERO };
+        if processes::processor_time(&living) + of_collected + of_answers > limit {
             self.processor_limit = None;
             control.send(&Event::Exhausted)?;
         }

@@ -481,12 +481,21 @@ pub(super) fn bring_loopback_up() -> io::Result<()> {
     Ok(())
 }
 
+/// Processor time of this process, children left out.
+pub(super) fn own_processor_time() -> std::time::Duration {
+    usage(libc::RUSAGE_SELF).1
+}
+
 /// Resource use of all children that were waited for, and of theirs: highest resident set in KiB, processor time.
 pub(super) fn usage_of_children() -> (u64, std::time::Duration) {
+    usage(libc::RUSAGE_CHILDREN)
+}
+
+fn usage(whose: libc::c_int) -> (u64, std::time::Duration) {
     // SAFETY: all-zero is a valid value of this plain C structure.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a valid place to write to.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    unsafe { libc::getrusage(whose, &raw mut usage) };
     let duration = |time: libc::timeval| {
         let microseconds = time.tv_sec * 1_000_000 + time.tv_usec;
         std::time::Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))

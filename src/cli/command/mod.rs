@@ -29,7 +29,8 @@ use crate::report;
 use crate::spec::{AppSpec, Success, Workload};
 use crate::store::{Freshness, Store};
 use crate::trial::{Ending, Outcome, judge};
-pub(super) use subject::{Name, process_engine, spec};
+use subject::spec;
+pub(super) use subject::{Name, process_engine, spec_of_subject};
 
 /// Runs without any intervention before the campaign; their output has to agree.
 const REHEARSALS: u32 = 3;

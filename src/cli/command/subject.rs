@@ -12,7 +12,7 @@ use crate::cli::printer::Printer;
 use crate::cli::settings::{Environment, working_directory};
 use crate::cli::status::WrongUsage;
 use crate::engine::process::{self, Input, ProcessEngine};
-use crate::spec::{self, AppSpec, ImageSource, Kind, Success, Workload};
+use crate::spec::{self, AppSpec, ImageSource, Kind, Workload};
 
 /// The workload of a command that was given on the command line.
 const COMMAND_WORKLOAD: &str = "command";
@@ -65,18 +65,23 @@ fn as_name(text: &str) -> String {
     if name.is_empty() { "command".to_owned() } else { name.to_owned() }
 }
 
+/// The spec that a command or an image amounts to, with what counts as its success.
+pub(super) fn spec(name: &Name, subject: &SubjectArguments, success: &SuccessArguments) -> AppSpec {
+    let mut spec = spec_of_subject(name, subject);
+    for workload in &mut spec.workloads {
+        workload.success.exit_code = success.exit_code;
+        workload.success.stdout_matches = success.stdout_matches.iter().cloned().collect();
+        workload.timeout = success.timeout;
+    }
+    spec
+}
+
 /// The spec that a command or an image amounts to.
-pub(in crate::cli) fn spec(name: &Name, subject: &SubjectArguments, success: &SuccessArguments) -> AppSpec {
+pub(in crate::cli) fn spec_of_subject(name: &Name, subject: &SubjectArguments) -> AppSpec {
     let command = (!subject.command.is_empty()).then(|| subject.command.clone());
     let workload = Workload {
         kind: if subject.image.is_none() { Some(Kind::RunToCompletion) } else { None },
         command,
-        success: Success {
-            exit_code: success.exit_code,
-            stdout_matches: success.stdout_matches.iter().cloned().collect(),
-            ..Success::default()
-        },
-        timeout: success.timeout,
         ..Workload::named(&name.workload)
     };
     AppSpec {

@@ -45,7 +45,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     if !request.isolated {
         prctl::set_child_subreaper(true).context("cannot become the reaper of the command's processes")?;
         control.send(&Event::Nested { isolation: NOT_ISOLATED.to_owned() })?;
-        let surroundings = Surroundings { input, realm: Realm::Descendants, dropped_capabilities: Vec::new() };
+        let surroundings = Surroundings { input, realm: Realm::Descendants, dropped_capabilities: Vec::new(), answers_count: true };
         return supervise::run_in(&surroundings, control);
     }
     let place = std::env::current_dir().context("cannot tell the working directory")?;
@@ -65,7 +65,8 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let isolation = settle(&request, own_user, &place)?;
     control.send(&Event::Nested { isolation })?;
     let dropped_capabilities = if own_user { Vec::new() } else { MACHINE_CAPABILITIES.to_vec() };
-    supervise::run_in(&Surroundings { input, realm: Realm::Namespace, dropped_capabilities }, control)
+    let surroundings = Surroundings { input, realm: Realm::Namespace, dropped_capabilities, answers_count: true };
+    supervise::run_in(&surroundings, control)
 }
 
 /// Opened now, as its name means nothing any more when the surroundings are there.
