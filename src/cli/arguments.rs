@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::settings::{default_jobs, default_jobs_for_commands};
 use super::shard::Shard;
@@ -199,8 +199,8 @@ pub(super) struct SuccessArguments {
     /// The exit code of success
     #[arg(long, value_name = "N", help_heading = COMMANDS, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..256), conflicts_with = "app")]
     pub(super) exit_code: i32,
-    /// What the standard output has to match, instead of being the same as without any intervention
-    #[arg(long, value_name = "REGEX", help_heading = COMMANDS, conflicts_with = "app")]
+    /// What the standard output has to match, instead of being the same as without any intervention; `^` and `$` match at every line
+    #[arg(long, value_name = "REGEX", help_heading = COMMANDS, value_parser = pattern, conflicts_with = "app")]
     pub(super) stdout_matches: Option<Regex>,
     /// When a run is ended, such as 500ms or 10s [default: a multiple of what it takes without any intervention]
     #[arg(long, value_name = "TIME", help_heading = COMMANDS, value_parser = time, conflicts_with = "app")]
@@ -347,6 +347,11 @@ pub(super) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
+}
+
+/// A pattern as specs have it.
+fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).multi_line(true).build()
 }
 
 /// A time as specs have it: a whole number with a unit.
