@@ -230,7 +230,8 @@ pub(super) struct ShowArguments {
 /// How apps are measured.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Measuring {
-    /// Trials that run at the same time [default: 2 per core, for commands more, which later versions may change]
+    /// Trials that run at the same time [default: 2 per core; for commands 8 per core, or 1 without isolation. Later versions may
+    /// change it]
     #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
     jobs: Option<usize>,
     /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
@@ -269,9 +270,9 @@ impl Measuring {
         self.jobs.unwrap_or_else(default_jobs)
     }
 
-    /// The same for commands of this machine.
-    pub(super) fn jobs_for_commands(&self) -> usize {
-        self.jobs.unwrap_or_else(default_jobs_for_commands)
+    /// The same for commands of this machine. Those that are not kept apart take turns, or each would meet what others write.
+    pub(super) fn jobs_for_commands(&self, isolated: bool) -> usize {
+        self.jobs.unwrap_or_else(|| if isolated { default_jobs_for_commands() } else { 1 })
     }
 
     /// What earlier results are good for.

@@ -173,8 +173,9 @@ impl Setting<'_> {
     ) -> anyhow::Result<CampaignEnd> {
         let measuring = &self.arguments.measuring;
         let reporters = Reporters::for_output_of_one(measuring.format, self.printer);
+        let subject = &self.arguments.subject;
         let jobs =
-            if self.arguments.subject.image.is_none() { measuring.jobs_for_commands() } else { measuring.jobs() };
+            if subject.image.is_none() { measuring.jobs_for_commands(!subject.no_isolation) } else { measuring.jobs() };
         let options = Options { jobs, freshness, settings: measuring.settings(), results: results.to_owned() };
         let apps = std::slice::from_ref(app);
         let mut ends = campaign::batch(engine, apps, &options, &|event| reporters.emit(&event), self.stop).await;

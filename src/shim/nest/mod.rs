@@ -41,6 +41,8 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let Command::Nest(request) = control.wait()? else {
         return Err(ShimError::new("expected the command to make surroundings"));
     };
+    // It was executed by the number of a descriptor. Whoever lists processes shall see what it is.
+    let _ = prctl::set_name(c"loupe-shim");
     let input = open_input(&request)?;
     if !request.isolated {
         prctl::set_child_subreaper(true).context("cannot become the reaper of the command's processes")?;
