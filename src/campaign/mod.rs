@@ -6,6 +6,7 @@
 
 mod deadlines;
 mod event;
+mod rehearsal;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,10 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use deadlines::Deadlines;
+use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+pub use rehearsal::{Criterion, Rehearsal, Watched, rehearse, watch_once};
 use tokio::sync::Notify;
 
 use crate::engine::{Engine, EngineError, Platform, Session, Subject};
@@ -220,6 +222,7 @@ impl<E: Engine> Campaign<'_, E> {
             kind: subject.kind.name(),
             stored: stored.len(),
             recheck: before.is_some(),
+            isolation: platform.isolation.clone(),
         });
         let likelihoods = match self.options.settings.strategy {
             Strategy::Joint => store.likelihoods(&self.name.app)?,
@@ -229,7 +232,7 @@ impl<E: Engine> Campaign<'_, E> {
         let mut stored: BTreeMap<String, TrialRecord> =
             stored.into_iter().filter(is_conclusive).map(|record| (record.key.clone(), record)).collect();
         let mut explorer = Explorer::with(self.options.settings, knowledge);
-        let mut deadlines = Deadlines::new(self.workload);
+        let mut deadlines = Deadlines::new(self.workload, self.engine.pace());
         let mut running = FuturesUnordered::new();
         let mut run = 0;
         let findings = loop {
@@ -320,7 +323,11 @@ fn conclude(
     begin: Instant,
 ) -> Result<CampaignEnd, CampaignError> {
     let elapsed = begin.elapsed();
-    let environment = Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone()).on(today());
+    let environment = Environment {
+        isolation: platform.isolation.clone(),
+        ..Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone())
+    }
+    .on(today());
     let conclusion = journal.finish(findings, &environment, elapsed)?;
     Ok(match (conclusion, findings) {
         (Conclusion::Finished(finished), _) if finished.summary.incomplete.is_empty() => {

@@ -13,6 +13,7 @@ mod imported;
 mod source;
 mod statistics;
 mod table;
+mod trace;
 mod verdicts;
 mod why;
 
@@ -27,6 +28,7 @@ pub use imported::provenance_text;
 pub use source::{SourceJson, source_text};
 pub use statistics::{CallCounts, CallStatistics, Statistics, Together, coverage_csv, statistics_csv, statistics_text};
 pub use table::{Align, Table};
+pub use trace::{TraceJson, observed_closing, observed_text, watched_text};
 pub use verdicts::{show_json, show_text};
 pub use why::{is_known, why_text, whys_text};
 

@@ -69,13 +69,16 @@ pub struct Environment {
     /// The day on which the campaign ended, in UTC; campaigns stored by early versions have none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub date: Option<Date>,
+    /// What kept the trials apart from the machine, where that differs from machine to machine.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub isolation: Option<String>,
 }
 
 impl Environment {
     /// The conditions of a campaign.
     #[must_use]
     pub fn new(identity: Identity, kernel: String, engine_version: String) -> Self {
-        Self { format: FORMAT, identity, kernel, engine_version, date: None }
+        Self { format: FORMAT, identity, kernel, engine_version, date: None, isolation: None }
     }
 
     /// The same, with the day on which the campaign ended.
