@@ -135,7 +135,7 @@ fn number(number: Option<usize>) -> String {
 
 /// The comparison as a table.
 #[must_use]
-pub fn comparison_text(comparison: &AnalysisComparison) -> String {
+pub fn analyses_text(comparison: &AnalysisComparison) -> String {
     let mut table = Table::new(&[
         ("app/workload", Align::Left),
         ("static source", Align::Right),
@@ -195,9 +195,23 @@ fn doubts(comparison: &AnalysisComparison) -> String {
     text
 }
 
+/// The comparison as a table of Markdown, means first.
+#[must_use]
+pub fn analyses_markdown(comparison: &AnalysisComparison) -> String {
+    let line = |name: &str, cells: [String; 4]| format!("| {} | {} |\n", name.replace('|', "\\|"), cells.join(" | "));
+    let mut text = line("app/workload", SERIES.map(str::to_owned));
+    text.push_str("|---|---:|---:|---:|---:|\n");
+    text.push_str(&line(&format!("**mean of {} apps**", comparison.apps.len()), comparison.means.map(Mean::text)));
+    for row in &comparison.apps {
+        text.push_str(&line(&format!("{}/{}", row.app, row.folder), row.numbers().map(number)));
+    }
+    text.push_str(&doubts(comparison));
+    text
+}
+
 /// The comparison as CSV, a line for each app.
 #[must_use]
-pub fn comparison_csv(comparison: &AnalysisComparison) -> String {
+pub fn analyses_csv(comparison: &AnalysisComparison) -> String {
     let mut text = "app,workload,static-source,static-binary,used,required,missed-by-binary,missed-by-source\n".to_owned();
     for row in &comparison.apps {
         let mut cells = vec![row.app.clone(), row.folder.clone()];
@@ -220,7 +234,7 @@ const TOP: usize = 64;
 
 /// The comparison as horizontal bars: a group for the means and one for each app, a bar for each number there is.
 #[must_use]
-pub fn comparison_svg(comparison: &AnalysisComparison) -> String {
+pub fn analyses_svg(comparison: &AnalysisComparison) -> String {
     let means = comparison.means.map(|mean| mean.mean);
     let whole = |number: Option<usize>| {
         #[expect(clippy::cast_precision_loss, reason = "numbers of calls are small")]
@@ -324,7 +338,7 @@ mod tests {
 
     #[test]
     fn means_are_over_the_apps_that_have_the_number() {
-        insta::assert_snapshot!(comparison_text(&comparison()), @r"
+        insta::assert_snapshot!(analyses_text(&comparison()), @r"
         app/workload  static source  static binary  used  required  missed by binary
         a/w                      60             90    40        20
         b/w                                      0    21        10                21
@@ -342,7 +356,7 @@ mod tests {
 
     #[test]
     fn bars_are_there_for_every_number_and_names_are_escaped() {
-        let svg = comparison_svg(&comparison());
+        let svg = analyses_svg(&comparison());
         assert_eq!(svg.matches("<title>").count(), 4 + 4 + 3 + 2);
         assert!(svg.contains("c &amp; &lt;d&gt;, used: 10</title>"), "{svg}");
         assert!(svg.contains("mean of 3 apps, used: 23.7</title>"), "{svg}");
@@ -354,7 +368,7 @@ mod tests {
     #[test]
     fn nothing_to_compare_is_no_division_by_zero() {
         let none = AnalysisComparison::of(Vec::new());
-        assert!(!comparison_svg(&none).contains("NaN"));
+        assert!(!analyses_svg(&none).contains("NaN"));
         assert_eq!(none.means[2], Mean { mean: None, apps: 0 });
     }
 }

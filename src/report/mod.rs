@@ -20,7 +20,7 @@ mod trace;
 mod verdicts;
 mod why;
 
-pub use analyses::{AnalysisComparison, AnalysisRow, Mean, comparison_csv, comparison_svg, comparison_text};
+pub use analyses::{AnalysisComparison, AnalysisRow, Mean, analyses_csv, analyses_markdown, analyses_svg, analyses_text};
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use check::{Answer, Check, CheckJson};
 pub use closing::{closing, counts};

@@ -47,6 +47,12 @@ pub struct Entry {
     pub origin: Origin,
 }
 
+/// The name of an app without that of its variant.
+#[must_use]
+pub fn family(app: &str) -> &str {
+    app.split_once(LABEL).map_or(app, |(family, _)| family)
+}
+
 /// Where verdicts come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -86,6 +92,16 @@ impl Entry {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}/{}", self.app, self.folder)
+    }
+
+    /// The name of the app without that of its variant: `nginx` of `nginx@trixie`.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        family(&self.app)
+    }
+
+    fn is_variant(&self) -> bool {
+        self.family() != self.app
     }
 
     /// The name of the workload, without the label.
@@ -182,7 +198,8 @@ impl Entries {
         self.entries.iter().filter(|entry| entry.has_verdicts())
     }
 
-    /// For each app the measurement that stands for it, among those that `accept` takes. Apps without one are missing.
+    /// For each app the measurement that stands for it, among those that `accept` takes. Apps without one are missing, and so are
+    /// variants of an app that is there itself: `nginx@trixie` is no app beside `nginx`. Of variants alone, the first by rank stays.
     #[must_use]
     pub fn one_per_app(&self, accept: impl Fn(&Entry) -> bool) -> BTreeMap<&str, &Entry> {
         let mut chosen = BTreeMap::<&str, &Entry>::new();
@@ -192,6 +209,14 @@ impl Entries {
                 *best = entry;
             }
         }
+        let mut of_family = BTreeMap::<&str, &Entry>::new();
+        for entry in chosen.values().copied() {
+            let best = of_family.entry(entry.family()).or_insert(entry);
+            if (entry.is_variant(), entry.rank()) < (best.is_variant(), best.rank()) {
+                *best = entry;
+            }
+        }
+        chosen.retain(|app, entry| of_family.get(entry.family()).is_some_and(|best| best.app == *app));
         chosen
     }
 }
@@ -326,6 +351,18 @@ mod tests {
         assert_eq!(chosen(&[dated("a/w", "2022-01-01"), dated("a/w@2023-01-01", "2023-01-01")]), "w@2023-01-01");
         assert_eq!(chosen(&[("a/w", None, ""), dated("a/x", "1999-01-01")]), "x");
         assert_eq!(chosen(&[("a/iperf-test", None, ""), ("a/iperf3-client", None, "")]), "iperf-test");
+    }
+
+    #[test]
+    fn variants_of_an_app_are_no_apps_of_their_own() {
+        let chosen = |folders: &[(&str, Option<&str>, &str)]| {
+            let (_root, store) = store(folders);
+            let entries = store.entries().unwrap();
+            entries.one_per_app(|_| true).values().map(|entry| entry.name()).collect::<Vec<_>>()
+        };
+        let variants = [("nginx@bullseye/w", Some("2023-01-01"), ""), ("nginx@trixie/w", Some("2024-01-01"), "")];
+        assert_eq!(chosen(&[variants[0], variants[1], ("nginx/w", None, "")]), ["nginx/w"]);
+        assert_eq!(chosen(&variants), ["nginx@trixie/w"]);
     }
 
     #[test]
