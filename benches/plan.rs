@@ -19,7 +19,7 @@ use loupe::syscalls::Sysno;
 /// Enough for a median that stays where it is.
 const RUNS: usize = 11;
 
-/// A generator of numbers that look random and are always the same (SplitMix64, public domain, by S. Vigna).
+/// A generator of numbers that look random and are always the same (`SplitMix64`, public domain, by S. Vigna).
 struct Numbers(u64);
 
 impl Numbers {

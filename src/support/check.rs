@@ -36,8 +36,8 @@ impl Surroundings {
     pub fn of_os(os: &Profile, facts: Option<&AppFacts>) -> Self {
         let calls = os.calls();
         let best = |need| matches!(need, Need::Avoid { best: Treatment::Fake, .. });
-        let faked = facts.into_iter().flat_map(|facts| &facts.calls).filter(|(_, facts)| best(facts.need()));
-        let fakes = faked.map(|(call, _)| *call).collect::<CallSet>().without(calls);
+        let of_app = facts.into_iter().flat_map(|facts| &facts.calls).filter(|(_, facts)| best(facts.need()));
+        let fakes = of_app.map(|(call, _)| *call).collect::<CallSet>().without(calls);
         Self { calls, partial: os.partial.clone(), files: os.files.clone(), fakes }
     }
 

@@ -31,13 +31,12 @@ impl Need {
     /// From what single treatments did and what the joint configuration, which was verified, does.
     fn new(stub: bool, fake: bool, joint: Option<Plan>) -> Self {
         let best = match joint {
-            Some(Plan::Implement) => return Self::Implement,
             Some(Plan::Stub) => Treatment::Stub,
             Some(Plan::Fake) => Treatment::Fake,
             // A stub claims less than a fake.
             None if stub => Treatment::Stub,
             None if fake => Treatment::Fake,
-            None => return Self::Implement,
+            Some(Plan::Implement) | None => return Self::Implement,
         };
         Self::Avoid { stub: stub || best == Treatment::Stub, fake: fake || best == Treatment::Fake, best }
     }
@@ -85,13 +84,15 @@ pub struct DetailFacts {
     pub stub: Option<bool>,
     /// Whether it works with it faked.
     pub fake: Option<bool>,
+    /// What the joint configuration of calls and details does about it; `None` where none was verified.
+    pub joint: Option<Plan>,
 }
 
 impl DetailFacts {
     /// What follows for an OS. What was not tried has to be there.
     #[must_use]
     pub fn need(self) -> Need {
-        Need::new(self.stub == Some(true), self.fake == Some(true), None)
+        Need::new(self.stub == Some(true), self.fake == Some(true), self.joint)
     }
 
     /// Whether nobody tried to do without it.
@@ -188,6 +189,7 @@ fn both_details<T: Ord>(
             Some(ours) => DetailFacts {
                 stub: ours.stub.zip(theirs.stub).map(|(ours, theirs)| ours && theirs),
                 fake: ours.fake.zip(theirs.fake).map(|(ours, theirs)| ours && theirs),
+                joint: [ours.joint, theirs.joint].contains(&Some(Plan::Implement)).then_some(Plan::Implement),
             },
         };
         ours.insert(item, merged);
@@ -248,9 +250,11 @@ mod tests {
 
     #[test]
     fn what_was_not_tried_has_to_be_there() {
-        let untried = DetailFacts { stub: None, fake: None };
+        let untried = DetailFacts { stub: None, fake: None, joint: None };
         assert!(untried.untried() && untried.need().is_required());
-        assert!(!DetailFacts { stub: Some(false), fake: Some(true) }.need().is_required());
+        let faked = DetailFacts { stub: Some(false), fake: Some(true), joint: None };
+        assert!(!faked.need().is_required());
+        assert!(DetailFacts { joint: Some(Plan::Implement), ..faked }.need().is_required(), "not together with the others");
     }
 
     #[test]

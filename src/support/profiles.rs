@@ -62,20 +62,17 @@ pub struct NoSuchProfile {
 pub fn find(name: &str) -> Result<&'static Profile, NoSuchProfile> {
     let wanted = name.to_lowercase().replace(['_', ' '], "-");
     let found = PROFILES.iter().position(|(own, others, _)| *own == wanted || others.contains(&wanted.as_str()));
-    match found.and_then(|place| PARSED.get(place)) {
-        Some((_, profile)) => Ok(profile),
-        None => {
-            let known = PROFILES.iter().flat_map(|(own, others, _)| std::iter::once(own).chain(*others));
-            let hint = match nearest(&wanted, known.copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let names: Vec<_> = PROFILES.iter().map(|(own, _, _)| *own).collect();
-                    format!("built in are {}; any other is given as a file, one system call a line", names.join(", "))
-                }
-            };
-            Err(NoSuchProfile { name: name.to_owned(), hint })
-        }
+    if let Some((_, profile)) = found.and_then(|place| PARSED.get(place)) {
+        return Ok(profile);
     }
+    let known = PROFILES.iter().flat_map(|(own, others, _)| std::iter::once(own).chain(*others));
+    let hint = if let Some(near) = nearest(&wanted, known.copied()) {
+        format!("did you mean `{near}`?")
+    } else {
+        let names: Vec<_> = PROFILES.iter().map(|(own, _, _)| *own).collect();
+        format!("built in are {}; any other is given as a file, one system call a line", names.join(", "))
+    };
+    Err(NoSuchProfile { name: name.to_owned(), hint })
 }
 
 #[cfg(test)]

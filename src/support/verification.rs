@@ -179,7 +179,7 @@ impl<'a> Verification<'a> {
     }
 
     /// The runs that are needed next, all about the same step; none if the plan is as good as it gets.
-    pub fn next(&mut self) -> Vec<Probe> {
+    pub fn due(&mut self) -> Vec<Probe> {
         loop {
             let mut probes = Vec::new();
             let mut corrected = false;

@@ -12,8 +12,10 @@ use super::super::explain::explain;
 use super::super::printer::Printer;
 use super::super::show;
 use super::super::status::Status;
-use crate::store::{DetailRow, Entries, Entry, Origin, Store};
+use crate::explore::Plan;
+use crate::store::{DetailRow, Entries, Entry, JointSummary, Origin, Store};
 use crate::support::{AppFacts, CallFacts, DetailFacts};
+use crate::trial::Item;
 
 /// What the results say of the apps that were asked for.
 #[derive(Debug)]
@@ -80,15 +82,32 @@ fn of(name: &str, entry: &Entry) -> AppFacts {
     let calls = entry.used().map(|(call, row)| (call, CallFacts { stub: row.stub, fake: row.fake, joint: row.joint }));
     // Without any feature nobody looked at them: there is no app that makes only calls in which nothing can be told apart.
     let looked = !entry.features.is_empty();
+    let together = match &entry.origin {
+        Origin::Measured(measurement) => measurement.summary.everything.as_ref().filter(|joint| joint.verified > 0),
+        Origin::Imported(_) | Origin::Nothing => None,
+    };
     AppFacts {
         name: name.to_owned(),
         calls: calls.collect(),
-        features: looked.then(|| details(&entry.features)),
-        files: looked.then(|| details(&entry.pseudo_files)),
+        features: looked.then(|| details(&entry.features, together)),
+        files: looked.then(|| details(&entry.pseudo_files, together)),
     }
 }
 
-fn details<T: Copy + Ord>(rows: &BTreeMap<T, DetailRow>) -> BTreeMap<T, DetailFacts> {
+/// What is known of features or pseudo-files, of which `together` are avoided in the joint configuration.
+fn details<T: Copy + Ord + Into<Item>>(
+    rows: &BTreeMap<T, DetailRow>,
+    together: Option<&JointSummary>,
+) -> BTreeMap<T, DetailFacts> {
     let used = rows.iter().filter(|(_, row)| row.used);
-    used.map(|(item, row)| (*item, DetailFacts { stub: row.stub, fake: row.fake })).collect()
+    used.map(|(detail, row)| {
+        let item = (*detail).into();
+        let joint = together.map(|joint| match () {
+            () if joint.stub.contains(&item) => Plan::Stub,
+            () if joint.fake.contains(&item) => Plan::Fake,
+            () => Plan::Implement,
+        });
+        (*detail, DetailFacts { stub: row.stub, fake: row.fake, joint })
+    })
+    .collect()
 }

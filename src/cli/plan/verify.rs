@@ -120,7 +120,7 @@ async fn with_sessions<'s, S: Session>(
 ) -> bool {
     let mut ready: BTreeMap<String, Result<Vec<Runs<'s, S>>, String>> = BTreeMap::new();
     loop {
-        let probes = verification.next();
+        let probes = verification.due();
         if probes.is_empty() {
             return false;
         }

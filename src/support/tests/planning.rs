@@ -103,7 +103,7 @@ fn a_budget_buys_as_many_apps_as_it_can() {
 }
 
 fn with_features(name: &str, needs: &str, features: &[(&str, bool)]) -> AppFacts {
-    let facts = |required: bool| DetailFacts { stub: Some(!required), fake: Some(!required) };
+    let facts = |required: bool| DetailFacts { stub: Some(!required), fake: Some(!required), joint: None };
     let features = features.iter().map(|(text, required)| (text.parse::<Feature>().unwrap(), facts(*required)));
     AppFacts { features: Some(features.collect()), files: Some(BTreeMap::new()), ..app(name, needs) }
 }
@@ -149,7 +149,7 @@ fn what_an_os_has_in_part_is_extended_before_an_app_runs() {
 #[test]
 fn pseudo_files_are_listed_once_and_those_that_are_there_are_not() {
     let files = |names: &[&str]| {
-        let facts = DetailFacts { stub: Some(false), fake: Some(false) };
+        let facts = DetailFacts { stub: Some(false), fake: Some(false), joint: None };
         Some(names.iter().map(|name| (name.parse().unwrap(), facts)).collect())
     };
     let apps = [

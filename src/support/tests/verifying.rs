@@ -50,7 +50,7 @@ fn verified(os: &Profile, apps: &[AppFacts], models: &BTreeMap<String, Model>) -
     let mut verification = Verification::new(os, apps.to_vec(), Vec::new(), Objective::NextApp, &weights, runnable);
     let mut count = 0;
     loop {
-        let probes = verification.next();
+        let probes = verification.due();
         if probes.is_empty() {
             break;
         }
@@ -123,7 +123,7 @@ fn what_cannot_be_run_is_unverified_and_what_never_runs_is_refuted() {
     let runnable = BTreeMap::from([("a".to_owned(), Err("no folder".to_owned())), ("b".to_owned(), Ok(()))]);
     let mut verification = Verification::new(&os, apps.to_vec(), Vec::new(), Objective::NextApp, &weights, runnable);
     loop {
-        let probes = verification.next();
+        let probes = verification.due();
         if probes.is_empty() {
             break;
         }
@@ -148,10 +148,10 @@ fn trouble_is_no_evidence() {
     let os = os("read");
     let runnable = BTreeMap::from([("a".to_owned(), Ok(()))]);
     let mut verification = Verification::new(&os, apps.to_vec(), Vec::new(), Objective::NextApp, &weights, runnable);
-    let [probe] = &verification.next()[..] else { panic!("one app, one probe") };
+    let [probe] = &verification.due()[..] else { panic!("one app, one probe") };
     let probe = probe.clone();
     verification.record(&probe, Evidence::Inconclusive { reason: "no space".to_owned() });
-    assert!(verification.next().is_empty());
+    assert!(verification.due().is_empty());
     assert_eq!(verification.states()[0].2, StepState::Unverified("no space".to_owned()));
     assert!(verification.corrections().is_empty());
 }

@@ -1,7 +1,7 @@
 //! Which calls have to be there for an app to run that fails under an intervention. Pure, and without memory: it asks for one run
 //! after the other by going through the evidence from the beginning each time.
 //!
-//! The smallest set is looked for by halving (as QuickXplain does, U. Junker, AAAI 2004), which takes a number of runs in the order of
+//! The smallest set is looked for by halving (as `QuickXplain` does, U. Junker, AAAI 2004), which takes a number of runs in the order of
 //! the size of the answer times the logarithm of the number of candidates.
 
 use std::collections::BTreeMap;
