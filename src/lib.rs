@@ -68,6 +68,8 @@ pub mod spec;
 pub mod static_analysis;
 #[cfg(feature = "cli")]
 pub mod store;
+#[cfg(feature = "cli")]
+pub mod support;
 pub mod syscalls;
 pub mod trial;
 #[cfg(feature = "cli")]

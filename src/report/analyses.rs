@@ -287,9 +287,13 @@ pub fn analyses_svg(comparison: &AnalysisComparison) -> String {
         grid.push_str(&format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{at:.0}</text>\n", y + 14));
         at += 50.0;
     }
+    let is_drawn = |series: usize| groups.iter().any(|(_, numbers)| numbers[series].is_some());
     let legend: String = SERIES
         .iter()
         .zip(COLORS)
+        .enumerate()
+        .filter(|(series, _)| is_drawn(*series))
+        .map(|(_, of_series)| of_series)
         .enumerate()
         .map(|(index, (name, color))| {
             let x = LEFT + index * 130;
