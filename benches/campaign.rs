@@ -23,7 +23,7 @@ use anyhow::{Context, bail};
 use loupe::campaign::{self, CampaignEnd, Options, Stop, Totals};
 use loupe::engine::docker::{DockerEngine, DockerSession};
 use loupe::engine::{Engine, Session};
-use loupe::explore::{Settings, Strategy};
+use loupe::explore::{Details, Settings, Strategy};
 use loupe::spec::{AppSpec, Roots, load_app};
 use loupe::store::{Freshness, Store, TrialRecord};
 use loupe::trial::{Care, Deadline, Intervention, Purpose, TrialId, TrialRequest, Watch, judge, measures};
@@ -122,6 +122,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+/// What is measured: calls alone. Argument features and pseudo-files take as many trials again.
+fn calls() -> Settings {
+    Settings { details: Details::None, ..Settings::default() }
+}
+
 /// Runs a campaign with results of its own, beside those of `others`.
 async fn measure(
     engine: &DockerEngine,
@@ -149,7 +154,7 @@ async fn of_app(engine: &DockerEngine, name: &str, jobs: usize, arguments: &Argu
     let results = scratch.path().join("results");
     // Images are built before the clock runs.
     let session = engine.prepare(&spec, workload, "bench", Arc::new(|message| eprintln!("{message}"))).await?;
-    let (totals, took) = measure(engine, &spec, jobs, Settings::default(), Freshness::Fresh, &results).await?;
+    let (totals, took) = measure(engine, &spec, jobs, calls(), Freshness::Fresh, &results).await?;
     println!(
         "{name}: exhaustive, {jobs} jobs: {} trials, {} calls, joint {} in {:.1} s",
         totals.run,
@@ -262,9 +267,9 @@ async fn strategies(
 ) -> anyhow::Result<Value> {
     let others = tempfile::tempdir()?;
     copy_results(&root().join("results"), others.path(), &spec.name)?;
-    let joint = Settings { strategy: Strategy::Joint, ..Settings::default() };
+    let joint = Settings { strategy: Strategy::Joint, ..calls() };
     let (guessed, guessed_time) = measure(engine, spec, jobs, joint, Freshness::Fresh, others.path()).await?;
-    let (recheck, recheck_time) = measure(engine, spec, jobs, Settings::default(), Freshness::Recheck, results).await?;
+    let (recheck, recheck_time) = measure(engine, spec, jobs, calls(), Freshness::Recheck, results).await?;
     let skipped = |run: usize| exhaustive.saturating_sub(run);
     println!(
         "{}: strategy joint {} trials, joint {} in {:.1} s; recheck {} trials in {:.1} s",

@@ -12,6 +12,9 @@
 //!         ▼
 //!    store             results/<app>/<workload>/
 //!         │
+//!         ├──▶ diff     what changed between two results
+//!         ├──▶ why      what an app does with the answer of a stub or fake
+//!         ├──▶ export   what other programs enforce: seccomp profiles
 //!         └──▶ report, cli
 //! ```
 //!
@@ -48,9 +51,13 @@ pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+pub mod diff;
+#[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
 pub mod explore;
+#[cfg(feature = "cli")]
+pub mod export;
 pub mod filter;
 #[cfg(feature = "cli")]
 pub mod report;
@@ -63,3 +70,5 @@ pub mod static_analysis;
 pub mod store;
 pub mod syscalls;
 pub mod trial;
+#[cfg(feature = "cli")]
+pub mod why;

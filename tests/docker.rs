@@ -370,6 +370,25 @@ fn check_reported(expected: &str, app: &str, results: &Path, checked: &mut Check
     }
 }
 
+/// Holds what is said of why stubs and fakes pass against lines of item, treatment and class.
+fn check_why(expected: &str, name: &str, results: &Path, checked: &mut Checked) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loupe"));
+    let shown = command.args(["show", name, "--why", "--format", "json", "--results"]).arg(results).output().unwrap();
+    let said: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+    let reasons = said[0]["reasons"].as_array().cloned().unwrap_or_default();
+    for line in expected.lines() {
+        let fields: Vec<_> = line.split(',').collect();
+        let [item, treatment, class] = fields[..] else { panic!("`{line}` is no expectation") };
+        let found = reasons.iter().find(|reason| reason["item"] == item && reason["treatment"] == treatment);
+        let found = found.map(|reason| reason["class"].clone()).unwrap_or_default();
+        checked.hold(if found == class {
+            Ok(())
+        } else {
+            Err(format!("{item} {treatment} passes for {found}, expected {class}"))
+        });
+    }
+}
+
 fn check(bench: &Bench, results: &Path, name: &str, end: &Value) -> Checked {
     let (app, workload) = name.split_once('/').unwrap();
     let folder = bench.app(app);
@@ -381,6 +400,9 @@ fn check(bench: &Bench, results: &Path, name: &str, end: &Value) -> Checked {
         (Some(pattern), None) => checked.hold(check_refused(pattern, &own_results, end)),
         (None, Some(expected)) => check_measured(expected, &own_results, end, &mut checked),
         _ => checked.hold(Err("has to have either expected.csv or expected.refused".to_owned())),
+    }
+    if let Some(expected) = expectation(&folder, workload, "why") {
+        check_why(&expected, name, results, &mut checked);
     }
     let foreign_calls = cfg!(target_arch = "x86_64") || app != "foreign-abi";
     if let Some(expected) = expectation(&folder, workload, "reported").filter(|_| foreign_calls) {
@@ -511,6 +533,47 @@ fn interrupted_campaign_ends_soon_and_leaves_nothing_behind() {
     assert!(time < PATIENCE, "took {time:?}");
     assert!(last.contains("interrupted"), "the last line tells of it: {last}");
     assert_eq!(containers_of(running.child.id()), Vec::<String>::new(), "containers are left");
+}
+
+/// Runs the image of a measured app with plain Docker under a profile that was exported: exit code and standard error.
+fn run_under(results: &Path, app: &str, profile: &Path) -> (Option<i32>, String) {
+    let workload = fs::read_dir(results.join(app)).unwrap().next().unwrap().unwrap().path();
+    let environment: Value = serde_json::from_slice(&fs::read(workload.join("environment.json")).unwrap()).unwrap();
+    let image = environment["image"].as_str().unwrap().split(' ').next().unwrap();
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "30", "docker", "run", "--rm", "--network", "none", "--security-opt", "no-new-privileges"]);
+    let output = command.arg("--security-opt").arg(format!("seccomp={}", profile.display())).arg(image).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn exported_profiles_run_the_app_with_plain_docker() {
+    let Some(bench) = Bench::new() else { return };
+    let results = bench.results("exported");
+    let export = |app: &str, options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loupe"));
+        let output = command.args(["export", "seccomp", app, "--results"]).arg(&results).args(options).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let path = bench.results(&format!("{app}{}.json", options.concat()));
+        fs::write(&path, output.stdout).unwrap();
+        path
+    };
+    // Stubs that are noticed, a call that only works faked, another user with a libc, threads.
+    for app in ["aftermath", "fake-only", "non-root", "plain", "threads"] {
+        let run = Run::of(loupe("run", &bench.app(app), &results));
+        assert_eq!(run.code, Some(0), "{app}: {}", run.errors);
+        for options in [&[][..], &["--unseen", "errno"], &["--unseen", "kill"], &["--joint"], &["--joint", "--unseen", "allow"]] {
+            let (code, errors) = run_under(&results, app, &export(app, options));
+            assert_eq!(code, Some(0), "{app} under the profile of {options:?}: {errors}");
+        }
+    }
+    // What is avoided really is: the app complains of it, and does not without.
+    let complaint = |options: &[&str]| run_under(&results, "aftermath", &export("aftermath", options)).1;
+    assert_eq!(complaint(&["--joint"]), "no limit known, taking 1024\n");
+    assert_eq!(complaint(&[]), "");
+    // A profile forbids what its app does not do.
+    let (code, errors) = run_under(&results, "aftermath", &export("plain", &["--unseen", "kill"]));
+    assert_eq!(code, Some(128 + 31), "killed by SIGSYS: {errors}");
 }
 
 /// The comparison itself is held against known rows: it has to find every kind of mismatch.

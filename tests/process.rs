@@ -72,7 +72,10 @@ impl Told {
         let verdicts = self.event("verdicts");
         let calls = verdicts["calls"].as_array().unwrap().iter().map(|call| (&call["syscall"], &call["verdict"]));
         let details = verdicts["details"].as_array().unwrap().iter().map(|detail| (&detail["item"], &detail["verdict"]));
-        calls.chain(details).map(|(name, verdict)| (name.as_str().unwrap().to_owned(), verdict.as_str().unwrap_or("").to_owned())).collect()
+        calls
+            .chain(details)
+            .map(|(name, verdict)| (name.as_str().unwrap().to_owned(), verdict.as_str().unwrap_or("").to_owned()))
+            .collect()
     }
 }
 
@@ -114,7 +117,8 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)> {
 /// Processes whose command line has this in it.
 fn processes_with(mark: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
-    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok()).map(|line| text(&line).replace('\0', " "));
+    let lines =
+        entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok()).map(|line| text(&line).replace('\0', " "));
     lines.filter(|line| line.contains(mark)).collect()
 }
 
@@ -209,7 +213,9 @@ fn without_isolation_what_the_command_writes_stays_and_what_it_leaves_running_do
     assert!(told.event("trace")["isolation"].as_str().unwrap().starts_with("none: "));
     assert_eq!(fs::read_to_string(folder.path().join("written")).unwrap(), "x\n");
     until("the end of what was left running", || processes_with("4321.25").is_empty());
-    let told = Told::of(loupe(&["run", "--no-isolation", "--features", "none", "--format", "json", "--", "echo", "a"]).current_dir(folder.path()));
+    let told = Told::of(
+        loupe(&["run", "--no-isolation", "--features", "none", "--format", "json", "--", "echo", "a"]).current_dir(folder.path()),
+    );
     assert_eq!((told.code, told.verdicts()["write"].as_str()), (Some(0), "required"), "{}", told.errors);
 }
 
@@ -255,7 +261,8 @@ fn every_run_reads_the_same_input_from_its_beginning() {
     fs::write(&file, "b\na\n").unwrap();
     let told = run(&["--features", "none", "--input", file.to_str().unwrap(), "--stdout-matches", r"\Aa\nb\n\z", "--", "sort"]);
     assert_eq!((told.code, told.verdicts()["read"].as_str()), (Some(0), "required"), "{}", told.errors);
-    let mut command = loupe(&["run", "--format", "json", "--features", "none", "--input", "-", "--stdout-matches", "^xyz$", "--", "cat"]);
+    let mut command =
+        loupe(&["run", "--format", "json", "--features", "none", "--input", "-", "--stdout-matches", "^xyz$", "--", "cat"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"xyz\n").unwrap();
     let output = child.wait_with_output().unwrap();
@@ -313,7 +320,8 @@ fn an_interrupted_campaign_leaves_no_folder_and_a_stored_one_goes_on_later() {
     let results = tempfile::tempdir().unwrap();
     let stored = results.path().to_str().unwrap();
     for extra in [&[][..], &["--results", stored]] {
-        let arguments = [&["run", "--format", "json", "--jobs", "1", "--features", "none"], extra, &["--", "sh", "-c", "sleep 0.05"]];
+        let arguments =
+            [&["run", "--format", "json", "--jobs", "1", "--features", "none"], extra, &["--", "sh", "-c", "sleep 0.05"]];
         let mut child = loupe(&arguments.concat());
         let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
@@ -366,8 +374,17 @@ fn as_nobody(arguments: &[&str]) -> Option<Output> {
 
 #[test]
 fn users_without_rights_get_the_same_verdicts_in_a_user_namespace() {
-    let Some(output) = as_nobody(&["run", "--format", "json", "--features", "none", "--", "sh", "-c", "echo x > /tmp/loupe-x; cat /tmp/loupe-x; id -u"])
-    else {
+    let Some(output) = as_nobody(&[
+        "run",
+        "--format",
+        "json",
+        "--features",
+        "none",
+        "--",
+        "sh",
+        "-c",
+        "echo x > /tmp/loupe-x; cat /tmp/loupe-x; id -u",
+    ]) else {
         return;
     };
     if output.status.code() == Some(3) {
@@ -377,7 +394,12 @@ fn users_without_rights_get_the_same_verdicts_in_a_user_namespace() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let verdicts = lines.iter().find(|line| line["event"] == "verdicts").unwrap();
-    assert!(verdicts["isolation"].as_str().unwrap().starts_with("own user, mount, pid, network, IPC and UTS namespaces; files under a throw-away overlay"));
+    assert!(
+        verdicts["isolation"]
+            .as_str()
+            .unwrap()
+            .starts_with("own user, mount, pid, network, IPC and UTS namespaces; files under a throw-away overlay")
+    );
     let call = |name: &str| verdicts["calls"].as_array().unwrap().iter().find(|call| call["syscall"] == name).unwrap();
     assert_eq!(call("write")["verdict"], "required");
     assert!(!Path::new("/tmp/loupe-x").exists());
@@ -424,7 +446,8 @@ fn a_trace_has_results_errors_and_all_processes() {
     assert_eq!((trace_of["ending"]["exited"].as_i64(), trace_of["threads"].as_u64()), (Some(3), Some(3)));
     assert!(trace_of["stderr"].to_string().contains("/nonexistent"));
     let calls = trace_of["calls"].as_array().unwrap();
-    let call = |name: &str| calls.iter().find(|call| call["syscall"] == name).unwrap_or_else(|| panic!("{name} is not in {calls:#?}"));
+    let call =
+        |name: &str| calls.iter().find(|call| call["syscall"] == name).unwrap_or_else(|| panic!("{name} is not in {calls:#?}"));
     assert!(call("openat")["errors"]["ENOENT"].as_u64().unwrap() >= 1);
     assert_eq!(call("execve")["count"], 2, "the launch is not the command's doing");
     assert!(call("execve")["first"].as_str().unwrap().starts_with("execve(\"/"), "{}", call("execve"));
@@ -432,7 +455,8 @@ fn a_trace_has_results_errors_and_all_processes() {
 
     let told = trace(&["--lines", "--", "sh", "-c", "cat /nonexistent"]);
     let lines: Vec<_> = told.lines.iter().filter_map(|line| line["text"].as_str()).collect();
-    let errors: Vec<_> = lines.iter().filter(|line| line.contains("openat(AT_FDCWD, \"/nonexistent\", O_RDONLY) = -1 ENOENT (")).collect();
+    let errors: Vec<_> =
+        lines.iter().filter(|line| line.contains("openat(AT_FDCWD, \"/nonexistent\", O_RDONLY) = -1 ENOENT (")).collect();
     assert_eq!(errors.len(), 1, "{lines:#?}");
     assert!(lines.iter().any(|line| line.ends_with("+++ exited with 1 +++")), "{lines:#?}");
     let threads: BTreeSet<_> = lines.iter().filter_map(|line| line.split(']').next()).collect();
@@ -463,7 +487,17 @@ fn a_command_that_stops_itself_can_be_traced_until_it_is_enough() {
         return;
     }
     let begin = Instant::now();
-    let told = Told::of(&mut loupe(&["trace", "--format", "json", "--timeout", "500ms", "--", "sh", "-c", "kill -STOP $$; echo went on"]));
+    let told = Told::of(&mut loupe(&[
+        "trace",
+        "--format",
+        "json",
+        "--timeout",
+        "500ms",
+        "--",
+        "sh",
+        "-c",
+        "kill -STOP $$; echo went on",
+    ]));
     assert_eq!(told.event("trace")["cut-short"], true);
     assert_eq!(told.event("trace")["stdout"].to_string(), "[]", "a stop is a stop, traced or not");
     assert!(begin.elapsed() < PATIENCE);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use loupe::engine::SHIM;
 use loupe::trial::wire::{AppReport, Command, Decoder, Event, Job, Launch};
-use loupe::trial::{Ending, Watch};
+use loupe::trial::{CALLS_AFTER, Ending, Item, Treatment, Watch, Written};
 
 /// A fresh directory for the whole run of this file's tests, with the shim in it.
 fn directory() -> &'static Path {
@@ -164,6 +164,70 @@ fn treated_calls_are_answered_and_counted_and_others_are_not_notified() {
     let uncounted = run(&["sh", "-c", "echo out; exit 0"], "stub=write", Watch::Nothing);
     assert_eq!(uncounted.end.stdout.text(), "");
     assert!(uncounted.calls.calls.is_empty());
+}
+
+/// Asks for a limit, says so if there is none, and goes on; then makes one call again and again.
+const ASKER: &str = r#"
+    #include <sys/resource.h>
+    #include <sys/syscall.h>
+    #include <sys/uio.h>
+    #include <unistd.h>
+    int main(void) {
+        struct rlimit limit;
+        if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit)) {
+            struct iovec pieces[2] = {{"no ", 3}, {"limit\n", 6}};
+            syscall(SYS_writev, 2, pieces, 2);
+        }
+        syscall(SYS_getppid), syscall(SYS_umask, 022), syscall(SYS_gettid);
+        for (int index = 0; index < 100; index++) syscall(SYS_getpgid, 0);
+        return 0;
+    }
+"#;
+
+#[test]
+fn what_follows_an_answer_is_recorded_with_its_arguments_and_what_it_writes() {
+    if !can_isolate() {
+        return;
+    }
+    let Some(program) = compile("asker", ASKER) else { return };
+    let treated = "stub=getpgid,prlimit64(RLIMIT_NOFILE);fake=umask";
+    let report = run(&[program.to_str().unwrap()], treated, Watch::Everything);
+    let of = |item: &str| -> Vec<_> {
+        let item: Item = item.parse().unwrap();
+        report.calls.aftermaths.iter().filter(|after| after.item == item).collect()
+    };
+    let [asked] = of("prlimit64(RLIMIT_NOFILE)")[..] else { panic!("{:?}", report.calls.aftermaths) };
+    assert_eq!((asked.treatment, asked.process.as_str()), (Treatment::Stub, "asker"));
+    assert!(asked.made.starts_with("prlimit64(0, RLIMIT_NOFILE, NULL, 0x"), "{}", asked.made);
+    let names: Vec<_> = asked.next.iter().map(|next| next.call.name()).collect();
+    assert_eq!(names[..5], ["writev", "getppid", "umask", "gettid", "getpgid"]);
+    assert_eq!(asked.next[0].written, Some(Written { to: "stderr".to_owned(), text: "no limit\n".to_owned() }));
+    let treatments: Vec<_> = asked.next.iter().map(|next| next.treatment).collect();
+    assert_eq!(treatments[..5], [None, None, Some(Treatment::Fake), None, Some(Treatment::Stub)]);
+    assert_eq!(names.len(), CALLS_AFTER);
+    // However often it is made, only the first few answers are followed.
+    let often = of("getpgid");
+    assert_eq!((often.len(), count(&report, "getpgid")), (3, 100));
+    assert!(often.iter().all(|after| after.next.len() == CALLS_AFTER));
+    assert!(report.calls.sequences.is_empty());
+}
+
+#[test]
+fn a_trace_tells_what_follows_each_call_and_feature() {
+    if !can_isolate() {
+        return;
+    }
+    let Some(program) = compile("untreated-asker", ASKER) else { return };
+    let report = run(&[program.to_str().unwrap()], "none", Watch::Everything);
+    let of = |item: &str| -> Vec<Vec<&str>> {
+        let sequences = report.calls.sequences.get(&item.parse().unwrap()).into_iter().flatten();
+        sequences.map(|calls| calls.iter().map(|call| call.name()).collect()).collect()
+    };
+    assert_eq!(of("prlimit64(RLIMIT_NOFILE)")[0][..4], ["getppid", "umask", "gettid", "getpgid"]);
+    assert_eq!(of("umask"), [vec!["gettid", "getpgid", "getpgid", "getpgid", "getpgid", "getpgid", "getpgid", "getpgid"]]);
+    assert_eq!(of("getpgid").len(), 3);
+    assert_eq!(of("exit_group"), [Vec::<&str>::new()]);
+    assert!(report.calls.aftermaths.is_empty());
 }
 
 #[test]

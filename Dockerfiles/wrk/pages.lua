@@ -1,7 +1,8 @@
 -- Fetches pages in turn and looks at every response: the status must be 200 and the body the right one, byte by byte.
 --
---   wrk -t1 -c10 -d1s -s pages.lua http://127.0.0.1:80 -- PATH SHA256 [PATH SHA256]...
+--   wrk -t1 -c10 -d1s -s pages.lua http://127.0.0.1:80 -- PAUSE PATH SHA256 [PATH SHA256]...
 --
+-- PAUSE is how long a visitor thinks before each request, in milliseconds; 0 asks for as much as the server can give.
 -- SHA256 is what `sha256sum` says of the page's body; `any` takes the first body that is not empty and expects it from then on.
 -- The path `none` is left out. wrk's own report is followed by these lines:
 --
@@ -74,6 +75,7 @@ end
 local pages = {}       -- in the order of the command line: path, digest, request
 local page_of_body = {} -- bodies known to be right -> index of their page; equal strings are one object in Lua, so this is cheap
 local next_page = 0
+local pause = 0
 
 -- Read by `done` from the thread that counted.
 right = {}
@@ -82,14 +84,19 @@ first_wrong = ""
 
 function init(arguments)
   assert(sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "SHA-256 is broken here")
-  for i = 1, #arguments, 2 do
+  pause = assert(tonumber(arguments[1]), "PAUSE is not a number of milliseconds")
+  for i = 2, #arguments, 2 do
     local path, digest = arguments[i], arguments[i + 1] or "any"
     if path ~= "none" then
       pages[#pages + 1] = { path = path, digest = digest, request = wrk.format("GET", path) }
       right[#pages] = 0
     end
   end
-  assert(#pages > 0, "no page to fetch: usage is `-- PATH SHA256 [PATH SHA256]...`")
+  assert(#pages > 0, "no page to fetch: usage is `-- PAUSE PATH SHA256 [PATH SHA256]...`")
+end
+
+function delay()
+  return pause
 end
 
 function request()

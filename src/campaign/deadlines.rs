@@ -30,7 +30,8 @@ struct Rules {
     work_at_first: Rule,
     /// Processor time beyond the baseline's at a first look.
     processor_at_first: Rule,
-    /// A run that repeats one that failed may take so long to listen …
+    /// A run that repeats one that failed may take so long to listen (and one that had to wait for a processor meanwhile is
+    /// repeated alone) …
     ready: Rule,
     /// … and so long for the workload: a pass at a sixth of the speed is still seen as one.
     work: Rule,
@@ -39,11 +40,11 @@ struct Rules {
 }
 
 const CONTAINERS: Rules = Rules {
-    ready_at_first: Rule { factor: 5, shortest: Duration::from_secs(1) },
-    work_at_first: Rule { factor: 3, shortest: Duration::from_millis(1500) },
+    ready_at_first: Rule { factor: 5, shortest: Duration::from_millis(800) },
+    work_at_first: Rule { factor: 3, shortest: Duration::from_millis(1200) },
     processor_at_first: Rule { factor: 2, shortest: Duration::from_millis(500) },
-    ready: Rule { factor: 12, shortest: Duration::from_secs(3) },
-    work: Rule { factor: 6, shortest: Duration::from_secs(3) },
+    ready: Rule { factor: 12, shortest: Duration::from_secs(2) },
+    work: Rule { factor: 6, shortest: Duration::from_secs(2) },
     // An app may well pass although some of its threads do nothing but look again and again.
     processor: None,
 };

@@ -124,6 +124,7 @@ impl From<Progress> for ProgressView {
             Stage::Joint => "joint",
             Stage::Details => "details",
             Stage::Everything => "everything",
+            Stage::Reasons => "reasons",
             Stage::Done => "done",
         };
         Self { done: progress.done, total: progress.total, stage }

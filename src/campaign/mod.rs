@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
-pub use rehearsal::{Criterion, Rehearsal, Watched, rehearse, watch_once};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+pub use rehearsal::{Criterion, Rehearsal, Watched, rehearse, watch_once};
 use tokio::sync::Notify;
 
 use crate::engine::{Engine, EngineError, Platform, Session, Subject};

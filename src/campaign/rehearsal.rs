@@ -8,9 +8,7 @@ use futures_util::future::join_all;
 use super::{FIRST_DEADLINE, Stop};
 use crate::engine::{Engine, EngineError, Notice, Session, Subject};
 use crate::spec::{AppSpec, Kind, Success, Workload};
-use crate::trial::{
-    Care, Deadline, Ending, Intervention, Observation, Outcome, Purpose, TrialId, TrialRequest, Watch, judge,
-};
+use crate::trial::{Care, Deadline, Ending, Intervention, Observation, Outcome, Purpose, TrialId, TrialRequest, Watch, judge};
 
 /// Some runs without any intervention.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,14 +166,7 @@ async fn run<E: Engine>(
 }
 
 fn request(replica: u32, purpose: Purpose, watch: Watch) -> TrialRequest {
-    TrialRequest {
-        id: TrialId(replica),
-        purpose,
-        watch,
-        intervention: Intervention::none(),
-        replica,
-        care: Care::Usual,
-    }
+    TrialRequest { id: TrialId(replica), purpose, watch, intervention: Intervention::none(), replica, care: Care::Usual }
 }
 
 #[cfg(test)]

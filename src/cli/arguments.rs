@@ -7,12 +7,15 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 use regex::{Regex, RegexBuilder};
 
+use super::compare::CompareArguments;
+use super::export::ExportArguments;
 use super::settings::{default_jobs, default_jobs_for_commands};
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
 use super::trace::TraceArguments;
-use crate::explore::{Details, Settings, Strategy};
+use crate::explore::{Details, Reasons, Settings, Strategy};
 use crate::store::Freshness;
+use crate::trial::Item;
 
 /// Finds out, by experiment, which Linux system calls an application really needs.
 ///
@@ -31,10 +34,11 @@ use crate::store::Freshness;
   loupe run -- ls /            measure any command, without Docker
   loupe trace -- ls /          only see which calls it makes
   loupe show nginx             its verdicts with their reasons
+  loupe compare old/ results/  what changed since then
 
 Exit codes:
   0    done
-  1    a negative answer: an app that could not be measured
+  1    a negative answer: an app that could not be measured, a result that got worse
   2    a mistake in the command line or in an app.yaml
   3    the environment is not usable: no engine, kernel too old
   4    finished, but something stayed inconclusive
@@ -95,6 +99,14 @@ pub(super) enum DetailsChoice {
     All,
 }
 
+/// Of which stubs and fakes the reasons are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReasonsChoice {
+    None,
+    Together,
+    Each,
+}
+
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -102,6 +114,8 @@ pub(super) enum Verb {
     Run(RunArguments),
     Trace(TraceArguments),
     Show(ShowArguments),
+    Compare(CompareArguments),
+    Export(ExportArguments),
     Static(StaticArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
@@ -119,6 +133,7 @@ pub(super) enum Verb {
 #[command(after_help = "Examples:
   loupe batch apps/                         measure every app in apps/
   loupe batch apps/ --only 'nginx*'         only those whose name matches
+  loupe batch apps/ --variants              with every release that an app.yaml lists
   loupe batch apps/ --shard 2/3             on the second of three machines
   loupe batch apps/ --format json | jq .    every event as a line of JSON")]
 pub(super) struct BatchArguments {
@@ -128,6 +143,9 @@ pub(super) struct BatchArguments {
     /// Only apps whose name matches this pattern; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub(super) only: Vec<Glob>,
+    /// Also the variants of each app, such as other releases; `--only` may name them as APP@VARIANT
+    #[arg(long)]
+    pub(super) variants: bool,
     /// Only the K-th of N parts, by position in name order among the chosen apps: for N machines
     #[arg(long, value_name = "K/N")]
     pub(super) shard: Option<Shard>,
@@ -150,15 +168,19 @@ pub(super) struct BatchArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe run apps/nginx                      measure nginx with each of its workloads
+  loupe run apps/nginx --variant trixie     of another release; results are those of nginx@trixie
   loupe run apps/nginx --fresh              once more from the beginning
   loupe run apps/nginx --results /tmp/try   leave the results database alone
   loupe run -- ls /                         any command, in seconds and without Docker
   loupe run --input words.txt -- sort       with an input
   loupe run --image debian:bookworm-slim -- ls /")]
 pub(super) struct RunArguments {
-    /// The app's folder, with its Dockerfile
+    /// The app's folder, with its Dockerfile; with a variant behind an `@`, as in apps/nginx@trixie, that variant
     #[arg(value_name = "APP_DIR", required_unless_present_any = ["image", "command"], conflicts_with_all = ["image", "command"])]
     pub(super) app: Option<PathBuf>,
+    /// The variant of the app, as its app.yaml names it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["image", "command"])]
+    pub(super) variant: Option<String>,
     #[command(flatten)]
     pub(super) subject: SubjectArguments,
     #[command(flatten)]
@@ -214,7 +236,9 @@ pub(super) struct SuccessArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe show nginx                          every workload of nginx
-  loupe show nginx/wrk --format json        one of them, for programs")]
+  loupe show nginx/wrk --format json        one of them, for programs
+  loupe show redis --why prlimit64          what redis does when that call fails
+  loupe show redis --why                    the same in a word, for everything that can be avoided")]
 pub(super) struct ShowArguments {
     /// APP or APP/WORKLOAD
     #[arg(value_name = "NAME")]
@@ -222,15 +246,41 @@ pub(super) struct ShowArguments {
     /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
     #[arg(long, value_name = "DIR")]
     pub(super) results: Option<PathBuf>,
+    /// Why this call, argument feature or pseudo-file can be avoided: what the app does after it was stubbed or faked; without a value,
+    /// in a word for everything that can be
+    #[arg(long, value_name = "CALL", num_args = 0..=1, default_missing_value = Explained::ALL)]
+    pub(super) why: Option<Explained>,
     /// How the verdicts are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
 }
 
+/// What is to be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Explained {
+    /// Everything that can be avoided.
+    All,
+    /// One item.
+    Item(Item),
+}
+
+impl Explained {
+    /// No item has this name.
+    const ALL: &str = "all";
+}
+
+impl std::str::FromStr for Explained {
+    type Err = crate::trial::UnknownItem;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::ALL { Ok(Self::All) } else { text.parse().map(Self::Item) }
+    }
+}
+
 /// How apps are measured.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Measuring {
-    /// Trials that run at the same time [default: 2 per core; for commands 8 per core, or 1 without isolation. Later versions may
+    /// Trials that run at the same time [default: 4 per core; for commands 8 per core, or 1 without isolation. Later versions may
     /// change it]
     #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
     jobs: Option<usize>,
@@ -250,6 +300,10 @@ pub(super) struct Measuring {
     /// Try argument features (of calls that have to be implemented, or of all calls) and pseudo-files as well, or only calls
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = DetailsChoice::Required)]
     features: DetailsChoice,
+    /// Watch what the app does after its calls were stubbed or faked: all of them together, in one or two more runs, or each stub and
+    /// fake that works in a run of its own as well, or not at all
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = ReasonsChoice::Together)]
+    reasons: ReasonsChoice,
     /// Don't count how often a stubbed or faked call was made: for calls too hot for that
     #[arg(long)]
     no_hits: bool,
@@ -295,9 +349,15 @@ impl Measuring {
             DetailsChoice::Required => Details::Required,
             DetailsChoice::All => Details::All,
         };
+        let reasons = match self.reasons {
+            ReasonsChoice::None => Reasons::None,
+            ReasonsChoice::Together => Reasons::Together,
+            ReasonsChoice::Each => Reasons::Each,
+        };
         Settings {
             strategy,
             details,
+            reasons,
             baselines: self.baselines,
             joint_runs: self.joint_runs,
             count_hits: !self.no_hits,

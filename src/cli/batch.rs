@@ -7,7 +7,7 @@ use super::measure::measure;
 use super::printer::Printer;
 use super::settings::Environment;
 use super::status::Status;
-use crate::spec::{AppSpec, Roots, load_apps};
+use crate::spec::{AppSpec, Roots, load_apps, load_apps_and_variants};
 
 /// Measures the chosen apps.
 pub(super) fn batch(arguments: &BatchArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
@@ -22,7 +22,8 @@ fn apps(arguments: &BatchArguments) -> anyhow::Result<Vec<AppSpec>> {
     }
     let only = only.build()?;
     let chosen = (!only.is_empty()).then_some(&only);
-    let apps = load_apps(&arguments.apps, &Roots::beside(&arguments.apps), chosen)?;
+    let load = if arguments.variants { load_apps_and_variants } else { load_apps };
+    let apps = load(&arguments.apps, &Roots::beside(&arguments.apps), chosen)?;
     Ok(match arguments.shard {
         Some(shard) => shard.select(apps),
         None => apps,

@@ -9,9 +9,11 @@ mod arguments;
 mod batch;
 mod clean;
 mod command;
+mod compare;
 mod completions;
 mod doctor;
 mod explain;
+mod export;
 mod interrupt;
 mod measure;
 mod printer;
@@ -73,6 +75,8 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Run(arguments) => run::run(arguments, environment, printer),
         Verb::Trace(arguments) => trace::trace(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
+        Verb::Compare(arguments) => compare::compare(arguments, environment, printer),
+        Verb::Export(arguments) => export::export(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),

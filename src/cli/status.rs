@@ -10,7 +10,7 @@ use crate::spec::SpecErrors;
 pub(super) enum Status {
     /// Everything was done, and there is nothing bad to tell.
     Done,
-    /// A negative answer: an app that cannot be measured.
+    /// A negative answer: an app that cannot be measured, a result that got worse.
     Negative,
     /// A mistake in the command line or in a spec.
     Usage,

@@ -44,6 +44,8 @@ pub struct Explorer {
     pub(super) joint: Option<Found>,
     /// What stayed inconclusive of what was run on the way to a configuration.
     pub(super) unknown: BTreeSet<Intervention>,
+    /// What can be avoided of calls and details, once that is known and more than of calls.
+    pub(super) everything: Option<Found>,
     findings: Option<Findings>,
 }
 
@@ -75,6 +77,7 @@ impl Explorer {
             suspects: BTreeSet::new(),
             joint: None,
             unknown: BTreeSet::new(),
+            everything: None,
             findings: None,
         }
     }
@@ -144,7 +147,7 @@ impl Explorer {
             Stage::Singles => running + open(&self.calls()) + 3 * details + verifications,
             Stage::Known | Stage::Quiet | Stage::Joint => running + 3 * details + verifications,
             Stage::Details => running + open(&self.details()) + settings.joint_runs,
-            Stage::Everything => running,
+            Stage::Everything | Stage::Reasons => running,
             Stage::Done => 0,
         };
         Progress { done, total: done + left, stage: self.stage }
@@ -191,6 +194,7 @@ impl Explorer {
             },
             Stage::Details => self.advance_singles(&self.details(), Stage::Everything),
             Stage::Everything => self.advance_everything(),
+            Stage::Reasons => self.advance_reasons(),
             Stage::Done => false,
         }
     }
@@ -552,14 +556,40 @@ impl Explorer {
     /// Ends the campaign once the other treatments were tried on top of `configuration`, the largest that was verified.
     fn finish_after_others(&mut self, everything: Option<&Found>, configuration: &Intervention) -> bool {
         match self.try_others(configuration) {
-            Err(missing) => self.ask_for(Purpose::Others, missing),
+            Err(missing) => {
+                // It is known by now what will be watched, and there is nothing else to run beside the others.
+                self.ask_to_watch(self.reasons_missing_of(configuration));
+                self.ask_for(Purpose::Others, missing)
+            }
             Ok(()) => self.finish(everything),
         }
     }
 
-    /// Ends the campaign; `everything` is what can be avoided of calls and details, if that is more than of calls.
+    /// Moves on to the last stage; `everything` is what can be avoided of calls and details, if that is more than of calls.
     fn finish(&mut self, everything: Option<&Found>) -> bool {
-        self.findings = Some(Findings::Measured(self.measured(everything)));
+        self.everything = everything.cloned();
+        self.stage = Stage::Reasons;
+        true
+    }
+
+    /// Has these run with every call watched. That costs time, so each is given more of it straight away.
+    fn ask_to_watch(&mut self, interventions: Vec<Intervention>) {
+        for intervention in interventions {
+            self.ledger.ask(Purpose::Reasons, Watch::Everything, &intervention, Ask { runs: 1, care: Care::Patient });
+        }
+    }
+
+    /// Has what works run with every call watched, then ends the campaign.
+    fn advance_reasons(&mut self) -> bool {
+        if self.ledger.waiting() {
+            return false;
+        }
+        let missing = self.reasons_missing();
+        if !missing.is_empty() {
+            self.ask_to_watch(missing);
+            return false;
+        }
+        self.findings = Some(Findings::Measured(self.measured(self.everything.as_ref())));
         self.stage = Stage::Done;
         true
     }

@@ -13,6 +13,9 @@
 //!                            └──▶ guesses (strategy `joint`) ─────────────┘   verdicts are inferred
 //! ```
 //!
+//! At the very end, what works is run once more with every call watched (`reasons`), so that it can be told what the app does with
+//! the answers. No verdict depends on that.
+//!
 //! *Details* are argument features and pseudo-files. Features are tried of those calls only that have to be implemented: of any other,
 //! an OS needs none (`--features` may ask for more, or for no details at all). In the end everything avoidable is avoided at once,
 //! calls and details, and verified like the joint configuration of the calls.
@@ -42,6 +45,7 @@ mod ledger;
 mod likelihood;
 mod measured;
 pub mod model;
+mod reasons;
 mod replicas;
 mod verdict;
 
@@ -83,6 +87,19 @@ pub enum Details {
     All,
 }
 
+/// Of which treatments the reasons are looked for: runs with every call watched, in which the calls after each answer are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reasons {
+    /// Of none.
+    None,
+    /// Of all that is avoided at once, in one run; and in a second one of the treatments that work as well. Treatments may interact.
+    #[default]
+    Together,
+    /// Of each stub and fake that works, in a run of its own as well.
+    Each,
+}
+
 /// How thorough a campaign is. Every number counts as at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +110,9 @@ pub struct Settings {
     /// Which argument features and pseudo-files are tried.
     #[serde(default)]
     pub details: Details,
+    /// Of which treatments the reasons are looked for.
+    #[serde(default)]
+    pub reasons: Reasons,
     /// Runs without any intervention, all of which have to pass.
     pub baselines: u32,
     /// Runs of the joint configuration, all of which have to pass.
@@ -112,6 +132,7 @@ impl Default for Settings {
         Self {
             strategy: Strategy::Exhaustive,
             details: Details::Required,
+            reasons: Reasons::Together,
             baselines: 3,
             joint_runs: 3,
             traces: 2,
@@ -127,6 +148,7 @@ impl Settings {
         Self {
             strategy: self.strategy,
             details: self.details,
+            reasons: self.reasons,
             baselines: self.baselines.max(1),
             joint_runs: self.joint_runs.max(1),
             traces: self.traces.max(1),
@@ -140,7 +162,8 @@ impl Settings {
     ///
     /// One intervention takes at most as many conclusive runs as the most demanding question asks for. A batch is asked for
     /// only while fewer than `inconclusive_limit` runs were inconclusive, so at most one batch goes beyond the limit. The
-    /// number of interventions is one for traces, baselines and control each, two per item, and those of the searches.
+    /// number of interventions is one for traces, baselines and control each, two per item, those of the searches, and once more
+    /// with every call watched two and two per item.
     #[must_use]
     pub fn most_trials(self, used: u32) -> u32 {
         let settings = self.at_least_one();
@@ -151,7 +174,7 @@ impl Settings {
         let growths = u32::try_from(joint::RESTARTS).unwrap_or(u32::MAX) + 2;
         // The search is gone through for what is known of another image, for calls, and for details; guesses ask less than a growth.
         let searches = 3 * 3 * used * growths + 3 * used;
-        let interventions = 3 + 2 * used + searches;
+        let interventions = 3 + 2 * used + searches + 2 + 2 * used;
         interventions * (conclusive + settings.inconclusive_limit - 1 + batch + doubtful)
     }
 }
@@ -216,6 +239,8 @@ pub enum Stage {
     Details,
     /// Calls and details that can be avoided, all at once.
     Everything,
+    /// What was found to work once more, with every call watched.
+    Reasons,
     /// Nothing more to run.
     Done,
 }
@@ -231,6 +256,7 @@ impl fmt::Display for Stage {
             Self::Joint => "joint",
             Self::Details => "details",
             Self::Everything => "everything",
+            Self::Reasons => "reasons",
             Self::Done => "done",
         })
     }

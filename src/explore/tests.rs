@@ -52,8 +52,9 @@ fn each_verdict_follows_from_its_two_treatments() {
     let joint = &measured(&driven).joint;
     assert_eq!(joint.configuration, intervention("stub=close,read;fake=futex"));
     assert_eq!((joint.verified, joint.of, joint.culprits.len()), (3, 3, 0));
-    // 2 traces, 3 baselines, 1 control, 8 singles of which 4 fail and are run again, 3 joint runs, 1 with the other treatment of `read`.
-    assert_eq!(driven.trials.len(), 2 + 3 + 1 + 8 + 4 + 3 + 1);
+    // 2 traces, 3 baselines, 1 control, 8 singles of which 4 fail and are run again, 3 joint runs, 1 with the other treatment of `read`,
+    // both once more with every call watched.
+    assert_eq!(driven.trials.len(), 2 + 3 + 1 + 8 + 4 + 3 + 1 + 2);
 }
 
 #[test]
@@ -280,8 +281,53 @@ fn as_many_trials_as_possible_are_given_out_at_once() {
             explorer.record(request.id, model.report(&request));
         }
     }
-    // Traces and baselines, control, singles, the failing ones again, joint, joint with the other treatments.
-    assert_eq!(batches, [5, 1, 8, 2, 3, 1]);
+    // Traces and baselines, control, singles, the failing ones again, joint, joint with the other treatments beside joint with every
+    // call watched, the other treatments watched.
+    assert_eq!(batches, [5, 1, 8, 2, 3, 2, 1]);
+}
+
+/// The interventions that were run with every call watched.
+fn watched(driven: &Driven) -> Vec<String> {
+    let watched = driven.trials.iter().filter(|(request, _)| request.purpose == Purpose::Reasons);
+    watched
+        .map(|(request, _)| {
+            assert_eq!(request.watch, Watch::Everything);
+            request.intervention.to_string()
+        })
+        .collect()
+}
+
+#[test]
+fn what_works_is_watched_at_the_end_together_or_each_by_itself() {
+    let model = app("brk close futex read", &["stub=brk", "fake=brk", "fake=close", "stub=futex"]);
+    let run = |reasons| explore(Settings { reasons, ..Settings::default() }, |request| model.report(request));
+    let together = ["stub=close,read;fake=futex", "stub=close;fake=futex,read"];
+    assert_eq!(watched(&run(Reasons::Together)), together);
+    assert_eq!(watched(&run(Reasons::None)), [""; 0]);
+    let each = watched(&run(Reasons::Each));
+    assert_eq!(each[..2], together);
+    assert_eq!(each[2..], ["stub=close", "fake=futex", "stub=read", "fake=read"]);
+    // Too hot to be counted is too hot to be watched.
+    let uncounted = Settings { count_hits: false, ..Settings::default() };
+    assert_eq!(watched(&explore(uncounted, |request| model.report(request))), [""; 0]);
+}
+
+#[test]
+fn what_watched_runs_give_decides_nothing() {
+    let model = app("brk close read", &["stub=brk", "fake=brk"]);
+    let usual = explore(Settings::default(), |request| model.report(request));
+    for outcome in [fail(), inconclusive()] {
+        let driven = explore(Settings::default(), |request| {
+            let mut report = model.report(request);
+            if request.purpose == Purpose::Reasons {
+                report.outcome = outcome.clone();
+            }
+            report
+        });
+        assert_eq!(driven.findings, usual.findings);
+        let runs = if outcome == fail() { 2 } else { 2 * 3 };
+        assert_eq!(watched(&driven).len(), runs);
+    }
 }
 
 #[test]

@@ -4,17 +4,21 @@
 
 mod binary;
 mod closing;
+mod compare;
 mod source;
 mod table;
 mod trace;
 mod verdicts;
+mod why;
 
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use closing::{closing, counts};
+pub use compare::{compare_markdown, compare_text};
 pub use source::{SourceJson, source_text};
 pub use table::{Align, Table};
 pub use trace::{TraceJson, observed_closing, observed_text, watched_text};
 pub use verdicts::{show_json, show_text};
+pub use why::{is_known, why_text, whys_text};
 
 /// A time that somebody waited, from `milliseconds`: as precise as one cares for such a time.
 #[must_use]

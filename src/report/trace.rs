@@ -125,8 +125,9 @@ pub fn observed_text(trace: &Trace, cut_short: bool) -> String {
     }
     let mut text = table.render();
     text.push_str(&errors(&trace.calls));
+    text.push('\n');
     text.push_str(&others(&trace.unknown, trace.foreign.values().sum()));
-    text.push_str(&format!("\n{}\n", observed_closing(trace, cut_short)));
+    text.push_str(&format!("{}\n", observed_closing(trace, cut_short)));
     text.push_str(&complaint(trace.main.as_ref(), &trace.stderr));
     text
 }
@@ -143,13 +144,9 @@ pub fn observed_closing(trace: &Trace, cut_short: bool) -> String {
 /// The calls of an app that was watched in a container.
 #[must_use]
 pub fn watched_text(observation: &Observation, outcome: &Outcome) -> String {
-    let CallLog { calls, features, files, unknown, foreign } = &observation.calls;
-    let mut table = Table::new(&[
-        ("syscall", Align::Left),
-        ("calls", Align::Right),
-        ("processes", Align::Left),
-        ("first call", Align::Left),
-    ]);
+    let CallLog { calls, features, files, unknown, foreign, .. } = &observation.calls;
+    let mut table =
+        Table::new(&[("syscall", Align::Left), ("calls", Align::Right), ("processes", Align::Left), ("first call", Align::Left)]);
     for (call, statistics) in calls {
         let processes = statistics.processes.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
         table.row([
@@ -167,10 +164,11 @@ pub fn watched_text(observation: &Observation, outcome: &Outcome) -> String {
     if !table.is_empty() {
         text.push_str(&format!("\n{}", table.render()));
     }
+    text.push('\n');
     text.push_str(&others(unknown, foreign.values().sum()));
     let count = calls.values().map(|statistics| statistics.count).sum::<u64>();
     text.push_str(&format!(
-        "\n{count} calls of {} system calls; the run: {outcome}\n\
+        "{count} calls of {} system calls; the run: {outcome}\n\
          what calls returned and how long they took is not seen in containers, and memory they point to is not shown\n",
         calls.len()
     ));
@@ -262,7 +260,10 @@ mod tests {
             threads: 2,
             calls: BTreeMap::from([
                 ("close".parse().unwrap(), call(12, &[], 40, "close(3) = 0")),
-                ("openat".parse().unwrap(), call(7, &[(2, 3), (13, 1)], 1_234, "openat(AT_FDCWD, \"/x\", O_RDONLY) = -1 ENOENT (…)")),
+                (
+                    "openat".parse().unwrap(),
+                    call(7, &[(2, 3), (13, 1)], 1_234, "openat(AT_FDCWD, \"/x\", O_RDONLY) = -1 ENOENT (…)"),
+                ),
                 ("access".parse().unwrap(), call(1, &[(2, 1)], 2_345_678, "access(\"/x\", R_OK) = -1 ENOENT (…)")),
             ]),
             unknown: BTreeMap::from([(999, 2)]),

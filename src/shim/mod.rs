@@ -14,6 +14,7 @@
 //!
 //! When its standard input ends, its host is gone, and it ends with everything below it.
 
+mod aftermath;
 mod control;
 mod empty_file;
 mod launch;

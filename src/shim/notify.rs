@@ -142,9 +142,10 @@ impl Notifier {
             let carried = treatments::carried(call, notification);
             let mut recorder = self.shared.recorder();
             recorder.count(call, notification);
-            for item in carried {
-                recorder.count_item(item);
+            for item in &carried {
+                recorder.count_item(*item);
             }
+            recorder.follow(call, treated, &carried, !self.treatments.is_empty(), notification);
         } else if let Some((item, _)) = treated {
             let mut recorder = self.shared.recorder();
             recorder.count(call, notification);
@@ -184,13 +185,13 @@ impl Notifier {
                 if let Some((process, _)) = processes::process_of_thread(notification.thread) {
                     self.shared.processes().ends_itself(process);
                 }
-                self.shared.recorder().forget_thread(notification.thread);
+                self.shared.recorder().end_thread(notification.thread);
             }
             Role::EndThread => {
                 if let Some((process, 1)) = processes::process_of_thread(notification.thread) {
                     self.shared.processes().ends_itself(process);
                 }
-                self.shared.recorder().forget_thread(notification.thread);
+                self.shared.recorder().end_thread(notification.thread);
             }
         }
     }

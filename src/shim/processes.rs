@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::sys::ProcessHandle;
 use crate::trial::{Death, Ending};
@@ -30,6 +30,8 @@ struct Process {
     ending_itself: bool,
     /// Whether its end is already accounted for.
     over: bool,
+    /// How long it was seen in uninterruptible sleep: as a rule it waits for a disk then.
+    blocked: Duration,
 }
 
 /// Which of the processes in `/proc` are the app's.
@@ -48,12 +50,16 @@ pub(super) struct Processes {
     realm: Realm,
     known: BTreeMap<i32, Process>,
     deaths: Vec<Death>,
+    /// When processes were last looked through.
+    scanned: Instant,
 }
 
 /// The fields of `/proc/[pid]/stat` that matter here.
 struct Stat {
     name: String,
     zombie: bool,
+    /// In uninterruptible sleep.
+    blocked: bool,
     parent: i32,
     start: u64,
     /// User and system time, that of collected children included.
@@ -77,6 +83,7 @@ impl Stat {
         Some(Self {
             name: name.to_owned(),
             zombie: matches!(field(3)?, "Z" | "X"),
+            blocked: field(3)? == "D",
             parent: field(4)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
             ticks: (14..=17).filter_map(|number| field(number)?.parse::<u64>().ok()).sum(),
@@ -88,7 +95,7 @@ impl Stat {
 impl Processes {
     /// `own_pid` is the supervisor, which is no part of the app.
     pub(super) fn new(own_pid: i32, realm: Realm) -> Self {
-        Self { own_pid, realm, known: BTreeMap::new(), deaths: Vec::new() }
+        Self { own_pid, realm, known: BTreeMap::new(), deaths: Vec::new(), scanned: Instant::now() }
     }
 
     /// Takes note of a process that is known to exist.
@@ -108,6 +115,7 @@ impl Processes {
             handle: ProcessHandle::open(pid),
             ending_itself: false,
             over: false,
+            blocked: Duration::ZERO,
         });
         if !stat.zombie {
             known.name.clone_from(&stat.name);
@@ -121,6 +129,8 @@ impl Processes {
 
     /// Looks through `/proc` for processes that came, became zombies, or vanished.
     pub(super) fn scan(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let passed = now - std::mem::replace(&mut self.scanned, now);
         let mut present = Vec::new();
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
@@ -135,7 +145,11 @@ impl Processes {
             present.retain(|pid| descendants.contains(pid));
         }
         for pid in &present {
-            self.add(*pid);
+            let Some(stat) = Stat::read(*pid) else { continue };
+            self.observe(*pid, &stat);
+            if let Some(known) = self.known.get_mut(pid).filter(|_| stat.blocked) {
+                known.blocked += passed;
+            }
         }
         let gone: Vec<i32> = self.known.keys().copied().filter(|pid| !present.contains(pid)).collect();
         for pid in gone {
@@ -186,6 +200,11 @@ impl Processes {
     /// The processes that live, zombies left out.
     pub(super) fn living(&self) -> Vec<i32> {
         self.known.keys().copied().filter(|pid| Stat::read(*pid).is_some_and(|stat| !stat.zombie)).collect()
+    }
+
+    /// Longest time that one of the processes was blocked, as far as its main thread tells and looks at it can.
+    pub(super) fn blocked(&self) -> Duration {
+        self.known.values().map(|process| process.blocked).max().unwrap_or_default()
     }
 
     /// How many processes are known, zombies included.
@@ -287,7 +306,9 @@ mod tests {
         fields[48] = "139"; // exit_code, field 52
         let stat = Stat::parse(&format!("7 (a) Z (b) Z {}\n", fields.join(" "))).unwrap();
         assert_eq!(stat.name, "a) Z (b");
-        assert_eq!((stat.zombie, stat.parent, stat.start, stat.exit_code), (true, 1, 4242, 139));
+        assert_eq!((stat.zombie, stat.blocked, stat.parent, stat.start, stat.exit_code), (true, false, 1, 4242, 139));
+        let blocked = Stat::parse(&format!("7 (fio) D {}\n", fields.join(" "))).unwrap();
+        assert!(blocked.blocked && !blocked.zombie);
     }
 
     #[test]
@@ -300,7 +321,14 @@ mod tests {
 
     #[test]
     fn a_process_that_vanished_without_asking_for_its_end_died_of_a_signal() {
-        let process = |ending_itself| Process { name: "worker".into(), start: 1, handle: None, ending_itself, over: false };
+        let process = |ending_itself| Process {
+            name: "worker".into(),
+            start: 1,
+            handle: None,
+            ending_itself,
+            over: false,
+            blocked: Duration::ZERO,
+        };
         let mut processes = Processes::new(1, Realm::Namespace);
         processes.known.insert(1_000_001, process(true));
         processes.known.insert(1_000_002, process(false));

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
+use super::aftermath::Aftermaths;
 use super::sys::Notification;
 use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
-use crate::trial::{CallLog, CallStatistics, ForeignCall, Item, SAMPLES_PER_CALL};
+use crate::trial::{CallLog, CallStatistics, ForeignCall, Item, SAMPLES_PER_CALL, Treatment};
 
 /// How often one call was made.
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ pub(super) struct Recorder {
     files: HashMap<PseudoFile, u64>,
     unknown: BTreeMap<u32, u64>,
     foreign: BTreeMap<ForeignCall, u64>,
+    aftermaths: Aftermaths,
 }
 
 impl Recorder {
@@ -50,6 +52,34 @@ impl Recorder {
     /// A thread's name is no longer known: it ends, or becomes another program.
     pub(super) fn forget_thread(&mut self, thread: u32) {
         self.threads.remove(&thread);
+    }
+
+    /// A thread ends, and its number may be given to another.
+    pub(super) fn end_thread(&mut self, thread: u32) {
+        self.forget_thread(thread);
+        self.aftermaths.forget_thread(thread);
+    }
+
+    /// Notes a call of a run in which every call is notified, after [`Recorder::count`]: as what follows earlier ones, and as what is
+    /// followed itself. `carried` is what stands in its arguments.
+    pub(super) fn follow(
+        &mut self,
+        call: Sysno,
+        treated: Option<(Item, Treatment)>,
+        carried: &[Item],
+        has_treatments: bool,
+        notification: &Notification,
+    ) {
+        self.aftermaths.follow(call, treated.map(|(_, treatment)| treatment), notification);
+        if let Some(treated) = treated {
+            let index = self.name_index(notification.thread);
+            self.aftermaths.answered(treated, call, &self.names[index], notification);
+        } else if !has_treatments {
+            self.aftermaths.used(Item::Call(call), notification.thread);
+            for item in carried {
+                self.aftermaths.used(*item, notification.thread);
+            }
+        }
     }
 
     pub(super) fn count(&mut self, call: Sysno, notification: &Notification) {
@@ -103,6 +133,8 @@ impl Recorder {
             files: self.files.iter().map(|(file, count)| (*file, *count)).collect(),
             unknown: self.unknown.clone(),
             foreign: self.foreign.clone(),
+            aftermaths: self.aftermaths.answers(),
+            sequences: self.aftermaths.sequences(),
         }
     }
 }

@@ -74,8 +74,7 @@ pub(super) struct Surroundings {
 /// Runs one app in a container as the host commands it.
 pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let input = File::open("/dev/null").context("cannot open /dev/null")?.into();
-    let surroundings =
-        Surroundings { input, realm: Realm::Namespace, dropped_capabilities: Vec::new(), answers_count: false };
+    let surroundings = Surroundings { input, realm: Realm::Namespace, dropped_capabilities: Vec::new(), answers_count: false };
     run_in(&surroundings, control)
 }
 
@@ -129,7 +128,8 @@ fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -
 
     let (stdout, stdout_writer) = control::pipe()?;
     let (stderr, stderr_writer) = control::pipe()?;
-    control::use_standard_streams(&surroundings.input, &stdout_writer, &stderr_writer).context("cannot set up the app's streams")?;
+    control::use_standard_streams(&surroundings.input, &stdout_writer, &stderr_writer)
+        .context("cannot set up the app's streams")?;
     let spawned = sys::spawn(&program).context("cannot make a process")?;
     control::release_standard_streams().context("cannot release the app's streams")?;
     drop((stdout_writer, stderr_writer));
@@ -272,15 +272,15 @@ impl Supervisor {
         // Deaths until here are the app's own; what follows is ours. A dead main process may not have been reaped yet.
         self.reap()?;
         let shared = Arc::clone(&self.app.shared);
-        let (living, deaths) = {
+        let (living, deaths, blocked) = {
             let mut processes = shared.processes();
             processes.scan().context("cannot read /proc")?;
-            (processes.living(), processes.deaths().to_vec())
+            (processes.living(), processes.deaths().to_vec(), processes.blocked())
         };
         let main_lives = living.contains(&self.app.main.as_raw());
         let open_files = processes::open_files(&living);
         let peak_of_living = processes::peak_rss_kib(&living);
-        let starved = processes::starved(&living);
+        let starved = processes::starved(&living).max(blocked);
         self.kill_all(main_lives)?;
         self.drain()?;
         let (peak_of_dead, cpu_time) = sys::usage_of_children();

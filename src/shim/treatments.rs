@@ -47,6 +47,11 @@ impl Treatments {
         treatments
     }
 
+    /// Whether nothing is treated in this trial.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.features.is_empty() && self.files.is_empty()
+    }
+
     /// What is treated in this call, and how; `None` if nothing is, and the kernel runs it.
     pub(super) fn of(&self, call: Sysno, notification: &Notification) -> Option<(Item, Treatment)> {
         if let Some(treatment) = self.calls.get(&call) {

@@ -14,6 +14,7 @@ use super::problem::{Location, Problems, SpecErrors, quoted};
 use super::shared::Library;
 use super::tree::{self, Content, Node};
 use super::typing::{self, Fields};
+use super::variants;
 use super::workload::workload;
 
 /// The one workload of an app that is a Dockerfile alone.
@@ -55,18 +56,47 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
-/// Reads every app of `apps_directory` whose name `only` matches, sorted by name.
+/// Reads every app of `apps_directory` whose name `only` matches, sorted by name; of variants, the default alone.
 ///
 /// An app is a sub-folder with a `Dockerfile`. Hidden and empty sub-folders are skipped, and so are plain files.
 ///
 /// # Errors
 /// Everything that is wrong with any of these apps and the shared workloads they use, at once. Also if there is no app.
 pub fn load_apps(apps_directory: &Path, roots: &Roots, only: Option<&GlobSet>) -> Result<Vec<AppSpec>, SpecErrors> {
+    let apps = load(apps_directory, roots, |name| only.is_none_or(|only| only.is_match(name)))?;
+    Ok(apps.into_iter().filter_map(|with_variants| with_variants.into_iter().next()).collect())
+}
+
+/// The same with all variants, each right behind its app. `only` chooses an app with all of its variants by its own name, or single
+/// variants by theirs.
+///
+/// # Errors
+/// As those of [`load_apps`].
+pub fn load_apps_and_variants(apps_directory: &Path, roots: &Roots, only: Option<&GlobSet>) -> Result<Vec<AppSpec>, SpecErrors> {
+    let Some(only) = only else { return Ok(load(apps_directory, roots, |_| true)?.into_iter().flatten().collect()) };
+    let all = load(apps_directory, roots, |_| true)?;
+    let is_chosen = |base: &str, app: &AppSpec| only.is_match(base) || only.is_match(&app.name);
+    let chosen = all.into_iter().flat_map(|with_variants| {
+        let base = with_variants.first().map(|app| app.name.clone()).unwrap_or_default();
+        with_variants.into_iter().filter(move |app| is_chosen(&base, app)).collect::<Vec<_>>()
+    });
+    let chosen: Vec<_> = chosen.collect();
+    if chosen.is_empty() {
+        let mut problems = Problems::default();
+        let names = app_names(apps_directory, &mut problems);
+        no_app(apps_directory, &names, &mut problems);
+        return Err(problems.into_errors());
+    }
+    Ok(chosen)
+}
+
+/// Reads the apps whose folder's name `is_chosen`, each followed by its variants.
+fn load(apps_directory: &Path, roots: &Roots, is_chosen: impl Fn(&str) -> bool) -> Result<Vec<Vec<AppSpec>>, SpecErrors> {
     let mut problems = Problems::default();
     let mut library = Library::new(&roots.workloads);
     let mut apps = Vec::new();
     let names = app_names(apps_directory, &mut problems);
-    let chosen: Vec<_> = names.iter().filter(|name| only.is_none_or(|only| only.is_match(name))).collect();
+    let chosen: Vec<_> = names.iter().filter(|name| is_chosen(name)).collect();
     if chosen.is_empty() && problems.count() == 0 {
         no_app(apps_directory, &names, &mut problems);
     }
@@ -79,24 +109,33 @@ pub fn load_apps(apps_directory: &Path, roots: &Roots, only: Option<&GlobSet>) -
     problems.into_result(apps)
 }
 
-/// Reads the app in the folder `directory`.
+/// Reads the app in the folder `directory`; a path such as `apps/nginx@trixie`, where there is no such folder, is a variant of the app
+/// in `apps/nginx`.
 ///
 /// # Errors
-/// Everything that is wrong with it and the shared workloads it uses, at once.
+/// Everything that is wrong with it and the shared workloads it uses, at once; also if there is no such variant.
 pub fn load_app(directory: &Path, roots: &Roots) -> Result<AppSpec, SpecErrors> {
     let mut problems = Problems::default();
     let mut spec = None;
-    match files::presence(directory) {
-        Presence::Folder => match files::own_name(directory) {
+    let (folder, variant) = match (files::presence(directory), variants::split(directory)) {
+        (Presence::Absent, Some((folder, variant))) => (folder, Some(variant)),
+        _ => (directory.to_path_buf(), None),
+    };
+    match files::presence(&folder) {
+        Presence::Folder => match files::own_name(&folder) {
             Some(name) => {
-                spec = app(directory, &name, roots, &mut Library::new(&roots.workloads), &mut problems);
+                let apps = app(&folder, &name, roots, &mut Library::new(&roots.workloads), &mut problems);
+                spec = match (apps, &variant) {
+                    (Some(apps), Some(variant)) => variants::choose(apps, variant, &mut problems),
+                    (apps, _) => apps.and_then(|apps| apps.into_iter().next()),
+                };
                 if spec.is_none() && problems.count() == 0 {
-                    problems.with(directory, "the folder is empty").hint("a `Dockerfile` makes it an app");
+                    problems.with(&folder, "the folder is empty").hint("a `Dockerfile` makes it an app");
                 }
             }
-            None => problems.with(directory, "its name can't be the name of an app").hint(super::NAME_HINT),
+            None => problems.with(&folder, "its name can't be the name of an app").hint(super::NAME_HINT),
         },
-        presence => not_a_folder(directory, &presence, &mut problems),
+        presence => not_a_folder(&folder, &presence, &mut problems),
     }
     match spec {
         Some(spec) => problems.into_result(spec),
@@ -163,8 +202,8 @@ fn no_app(apps_directory: &Path, names: &[String], problems: &mut Problems) {
     }
 }
 
-/// Reads one app; `None` without a problem for an empty folder.
-fn app(directory: &Path, name: &str, roots: &Roots, library: &mut Library<'_>, problems: &mut Problems) -> Option<AppSpec> {
+/// Reads one app and its variants, itself first; `None` without a problem for an empty folder.
+fn app(directory: &Path, name: &str, roots: &Roots, library: &mut Library<'_>, problems: &mut Problems) -> Option<Vec<AppSpec>> {
     let before = problems.count();
     let dockerfile = directory.join("Dockerfile");
     let yaml = directory.join("app.yaml");
@@ -199,17 +238,19 @@ fn app(directory: &Path, name: &str, roots: &Roots, library: &mut Library<'_>, p
         build_arguments: BTreeMap::new(),
         workloads: vec![Workload::named(DEFAULT_WORKLOAD)],
     };
+    let mut variants = Vec::new();
     if has_yaml {
         let file: Arc<Path> = Arc::from(yaml);
         let text = files::read_text(&file, problems)?;
         let root = tree::parse(&file, &text, problems)?;
-        describe(&mut spec, &root, roots, library, problems);
+        variants = describe(&mut spec, &root, &dockerfile, roots, library, problems);
     }
-    (problems.count() == before).then_some(spec)
+    let apps = std::iter::once(spec).chain(variants).collect();
+    (problems.count() == before).then_some(apps)
 }
 
 /// A folder without `Dockerfile` and `app.yaml`. Skipping one silently would hide a misspelt file name.
-fn not_an_app(directory: &Path, problems: &mut Problems) -> Option<AppSpec> {
+fn not_an_app(directory: &Path, problems: &mut Problems) -> Option<Vec<AppSpec>> {
     let names: Vec<String> = match files::names(directory) {
         Ok(names) => names.into_iter().map(Result::unwrap_or_default).collect(),
         Err(error) => {
@@ -232,22 +273,40 @@ fn not_an_app(directory: &Path, problems: &mut Problems) -> Option<AppSpec> {
     None
 }
 
-/// Takes what `app.yaml` says into `spec`.
-fn describe(spec: &mut AppSpec, root: &Node, roots: &Roots, library: &mut Library<'_>, problems: &mut Problems) {
-    let Some(fields) = Fields::of(root, "app.yaml", &["description", "build-arguments", "workloads"], problems) else { return };
+/// Takes what `app.yaml` says into `spec`, and gives the app's variants.
+fn describe(
+    spec: &mut AppSpec,
+    root: &Node,
+    dockerfile: &Path,
+    roots: &Roots,
+    library: &mut Library<'_>,
+    problems: &mut Problems,
+) -> Vec<AppSpec> {
+    let keys = ["description", "build-arguments", "variants", "workloads"];
+    let Some(fields) = Fields::of(root, "app.yaml", &keys, problems) else { return Vec::new() };
     if let Some(description) = fields.get("description").and_then(|node| typing::text(node, "description", problems)) {
         description.trim().clone_into(&mut spec.description);
     }
     if let Some(arguments) = fields.get("build-arguments") {
         spec.build_arguments = typing::texts(arguments, "build-arguments", problems).unwrap_or_default();
     }
-    let Some(list) = fields.get("workloads") else { return };
-    let Some(entries) = typing::list(list, "workloads", problems) else { return };
+    if let Some(list) = fields.get("workloads") {
+        spec.workloads = workloads(list, roots, library, problems);
+    }
+    let Some(list) = fields.get("variants") else { return Vec::new() };
+    // That it can't be read is reported elsewhere.
+    let dockerfile = files::read(dockerfile).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    variants::variants(list, spec, dockerfile.as_deref(), problems)
+}
+
+/// Reads the list `workloads`.
+fn workloads(list: &Node, roots: &Roots, library: &mut Library<'_>, problems: &mut Problems) -> Vec<Workload> {
+    let Some(entries) = typing::list(list, "workloads", problems) else { return Vec::new() };
     if entries.is_empty() {
         problems.at(&list.at, "`workloads` is empty").hint("leave the key out to have the one workload `default`");
     }
     let mut lines = HashMap::new();
-    spec.workloads.clear();
+    let mut workloads = Vec::new();
     for entry in entries {
         let resolved = library.resolve(entry.clone(), problems);
         let Some(workload) = workload(&resolved, &roots.dockerfiles, problems) else { continue };
@@ -260,8 +319,9 @@ fn describe(spec: &mut AppSpec, root: &Node, roots: &Roots, library: &mut Librar
                 .at(name, format!("a second workload named `{}`, after the one in line {line}", workload.name))
                 .hint("results are stored by this name");
         }
-        spec.workloads.push(workload);
+        workloads.push(workload);
     }
+    workloads
 }
 
 #[cfg(test)]

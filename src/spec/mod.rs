@@ -4,7 +4,7 @@
 //! is reported at once, with file, line and column.
 //!
 //! How a file becomes a spec: `load` finds the folders, `tree` parses YAML into nodes with places, `shared` replaces `use:`
-//! by the shared workload, `workload` and `typing` turn nodes into typed values, and `problem` collects what is wrong.
+//! by the shared workload, `workload`, `variants` and `typing` turn nodes into typed values, and `problem` collects what is wrong.
 //!
 //! # The format
 //!
@@ -15,7 +15,19 @@
 //! |---|---|---|
 //! | `description` | text for people | none |
 //! | `build-arguments` | mapping of names to values | none |
+//! | `variants` | list of at least one, with unique names | none |
 //! | `workloads` | list of at least one, with unique names | one named `default` |
+//!
+//! A variant is the same app built with other arguments, such as of another release: it has a `name`, the `build-arguments` that differ
+//! from those of the app, and perhaps a `description`. Its workloads are those of the app; its results are called `APP@VARIANT`, and so
+//! is it wherever an app is asked for. The app itself is the default variant, and has no such name. Each of the arguments has to be
+//! declared by an `ARG` of the Dockerfile, since Docker builds the same image again without a word if it is not.
+//!
+//! ```yaml
+//! variants:
+//!   - name: trixie
+//!     build-arguments: {RELEASE: trixie}      # Dockerfile: ARG RELEASE=bookworm, FROM debian:${RELEASE}-slim
+//! ```
 //!
 //! Keys of a workload:
 //!
@@ -62,10 +74,11 @@ mod problem;
 mod shared;
 mod tree;
 mod typing;
+mod variants;
 mod workload;
 
 pub use fingerprint::fingerprint;
-pub use load::{Roots, load_app, load_apps};
+pub use load::{Roots, load_app, load_apps, load_apps_and_variants};
 pub use model::{AppSpec, Check, Client, ImageSource, Kind, Limits, Success, Workload};
 pub use problem::{Problem, SpecErrors};
 

@@ -157,7 +157,7 @@ impl Journal {
     }
 }
 
-/// The trials of `before` on which verdicts that were taken over rest.
+/// The trials of `before` on which verdicts that were taken over rest, and those that tell why they hold.
 fn taken_over(measured: &Measured, before: &[TrialRecord], now: &[TrialRecord]) -> Vec<TrialRecord> {
     let single = |record: &TrialRecord| match record.purpose {
         Purpose::Single | Purpose::Quiet => record.intervention.only().map(|(item, _)| item),
@@ -168,7 +168,10 @@ fn taken_over(measured: &Measured, before: &[TrialRecord], now: &[TrialRecord]) 
         row.is_some_and(|row| row.origin == Origin::TakenOver)
             && !now.iter().any(|other| single(other).is_some() && other.intervention == record.intervention)
     };
-    before.iter().filter(is_taken_over).cloned().collect()
+    // Why it works was seen with the other image, unless it was looked at again.
+    let watched = |record: &&TrialRecord| record.purpose == Purpose::Reasons;
+    let watched_again = now.iter().any(|record| watched(&record));
+    before.iter().filter(|record| is_taken_over(record) || (watched(record) && !watched_again)).cloned().collect()
 }
 
 fn write_results(

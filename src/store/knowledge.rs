@@ -6,7 +6,7 @@ use super::{Finished, Identity, Store, StoreError, TrialRecord};
 use crate::explore::{Known, Likelihoods, Report, Strategy, TreatmentResult};
 use crate::trial::{Intervention, Item, Outcome, Purpose, Treatment};
 
-/// An app's own earlier results teach as much as those of so many other apps.
+/// An app's own earlier results, and those of its variants, teach as much as those of so many other apps.
 const OWN_WEIGHT: u32 = 20;
 
 /// Whether results of the identity can be verified by groups: they have to rest on trials of each call alone.
@@ -58,9 +58,10 @@ impl Store {
     /// If the folder of the results can't be listed.
     pub fn likelihoods(&self, app: &str) -> Result<Likelihoods, StoreError> {
         let mut likelihoods = Likelihoods::default();
+        let family = |name: &str| name.split('@').next().map(str::to_owned);
         for (other, workload) in self.list()? {
             let Ok(Some(finished)) = self.read(&other, &workload).map(|stored| stored.finished) else { continue };
-            let weight = if other == app { OWN_WEIGHT } else { 1 };
+            let weight = if family(&other) == family(app) { OWN_WEIGHT } else { 1 };
             let joint = finished.summary.joint.configuration();
             for (&call, row) in &finished.verdicts {
                 let inferred = finished.summary.inferred.contains(&Item::Call(call));

@@ -12,8 +12,8 @@ use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
 use crate::trial::{
-    self, CallStatistics, Care, Death, Ending, ForeignCall, Intervention, Item, Measures, Observation, Outcome, Output, Purpose,
-    Timings, TrialId, TrialRequest, Watch,
+    self, Aftermath, CallStatistics, Care, Death, Ending, ForeignCall, Intervention, Item, Measures, Observation, Outcome,
+    Output, Purpose, Timings, TrialId, TrialRequest, Watch,
 };
 
 /// Lines kept of the end of each output stream.
@@ -57,6 +57,12 @@ pub struct TrialRecord {
     /// The same for each pseudo-file.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub pseudo_files: BTreeMap<PseudoFile, u64>,
+    /// What followed the first few answers to each treated item, in a run in which every call was watched.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub aftermaths: Vec<Aftermath>,
+    /// In a trace, the calls of the same thread that followed the first few uses of each item; names with blanks in between.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub sequences: BTreeMap<Item, Vec<String>>,
     /// Where the time went.
     pub durations: Durations,
     /// What the workload's `throughput` pattern found, in thousandths of its unit.
@@ -196,6 +202,13 @@ impl TrialRecord {
             hits: observation.calls.calls.iter().map(|(call, statistics)| (*call, Hits::from(statistics))).collect(),
             features: observation.calls.features.clone(),
             pseudo_files: observation.calls.files.clone(),
+            aftermaths: observation.calls.aftermaths.clone(),
+            sequences: observation
+                .calls
+                .sequences
+                .iter()
+                .map(|(item, uses)| (*item, uses.iter().map(|calls| joined(calls)).collect()))
+                .collect(),
             durations: Durations::from(&observation.timings),
             throughput_thousandths: trial::measures(workload, observation).throughput,
             deadline_ms: observation.deadline.map(milliseconds),
@@ -304,6 +317,10 @@ impl From<&Timings> for Durations {
             total_ms: milliseconds(timings.total),
         }
     }
+}
+
+fn joined(calls: &[Sysno]) -> String {
+    calls.iter().map(|call| call.name()).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn milliseconds(duration: Duration) -> u64 {

@@ -36,7 +36,13 @@ impl Identity {
     pub fn is_answered_by(&self, other: &Self) -> bool {
         let mut thorough = self.clone();
         thorough.settings.strategy = Strategy::Exhaustive;
-        other == self || *other == thorough
+        // Reasons are told beside verdicts, and more of them than were asked for do no harm.
+        let reasons = self.settings.reasons.max(other.settings.reasons);
+        let mut same = self.clone();
+        for wanted in [&mut same, &mut thorough] {
+            wanted.settings.reasons = reasons;
+        }
+        *other == same || *other == thorough
     }
 
     /// Whether the campaign differs from `other` in nothing but the image.

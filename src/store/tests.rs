@@ -11,8 +11,8 @@ use crate::explore::model::{AppModel, drive, fail, inconclusive};
 use crate::explore::{Explorer, Findings, Report, Settings};
 use crate::spec::Workload;
 use crate::trial::{
-    AppEnd, CallLog, CallStatistics, Care, CheckEnd, ClientEnd, Death, Ending, ForeignCall, InconclusiveCause, Intervention,
-    Item, Observation, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
+    Aftermath, AppEnd, CallLog, CallStatistics, Care, CheckEnd, ClientEnd, Death, Ending, ForeignCall, InconclusiveCause,
+    Intervention, Item, NextCall, Observation, Output, Purpose, Timings, Treatment, TrialId, TrialRequest, Watch, Written,
 };
 
 fn call(name: &str) -> Item {
@@ -247,8 +247,8 @@ fn incomplete_campaign_is_not_up_to_date_and_its_conclusive_trials_are_taken_ove
     let Conclusion::Finished(finished) = conclusion else { panic!("refused") };
     assert_eq!(finished.summary.incomplete, [""; 0]);
     assert!(texts(&store)["verdicts.csv"].contains("\nread,Y,Y,Y,any,stub\n"));
-    // The one trial, the larger joint configuration, and that with the other treatments that work.
-    assert_eq!((second, first > 20), (1 + 3 + 1, true));
+    // The one trial, the larger joint configuration, that with the other treatments that work, and both once more, watched.
+    assert_eq!((second, first > 20), (1 + 3 + 1 + 2, true));
 }
 
 #[test]
@@ -414,6 +414,19 @@ fn everything_in_a_record_survives_the_disk() {
             calls: BTreeMap::from([("clone3".parse().unwrap(), statistics)]),
             unknown: BTreeMap::from([(999, 2)]),
             foreign: BTreeMap::from([(ForeignCall { architecture: 0x4000_0003, number: 4 }, 5)]),
+            aftermaths: vec![Aftermath {
+                item: "clone3".parse().unwrap(),
+                treatment: Treatment::Stub,
+                process: "nginx".to_owned(),
+                made: "clone3(0x7f, 88)".to_owned(),
+                next: vec![NextCall {
+                    call: "write".parse().unwrap(),
+                    treatment: None,
+                    made: "write(2, \"no\", 2)".to_owned(),
+                    written: Some(Written { to: "stderr".to_owned(), text: "no".to_owned() }),
+                }],
+            }],
+            sequences: BTreeMap::from([("clone3(CLONE_VM)".parse().unwrap(), vec![vec!["read".parse().unwrap()], Vec::new()])]),
         },
         timings: Timings { ready: Some(Duration::from_millis(3)), ..Timings::default() },
         trouble: None,

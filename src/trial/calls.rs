@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Item;
+use super::{Aftermath, Item};
 use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
@@ -48,6 +48,10 @@ pub struct CallLog {
     pub unknown: BTreeMap<u32, u64>,
     /// Calls of a foreign ABI, with their count.
     pub foreign: BTreeMap<ForeignCall, u64>,
+    /// Where every call is watched and some are treated: what followed the first few answers, in the order of the answers.
+    pub aftermaths: Vec<Aftermath>,
+    /// Where every call is watched and none is treated: the calls of the same thread that followed the first few uses of each item.
+    pub sequences: BTreeMap<Item, Vec<Vec<Sysno>>>,
 }
 
 impl CallLog {

@@ -4,6 +4,7 @@
 //! Between the spec, which says what success is, and everything that plans, runs, or stores trials. Pure: data and the
 //! functions that judge it; it starts nothing and reads no clock.
 
+mod aftermath;
 mod calls;
 mod item;
 #[cfg(feature = "cli")]
@@ -20,6 +21,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use aftermath::{Aftermath, CALLS_AFTER, NextCall, Written, answers_followed};
 pub use calls::{CallLog, CallStatistics, ForeignCall, SAMPLES_PER_CALL};
 pub use item::{Item, UnknownItem};
 #[cfg(feature = "cli")]
@@ -257,6 +259,8 @@ pub enum Purpose {
     Joint,
     /// The joint configuration with other treatments that work as well, in groups.
     Others,
+    /// A configuration that passes once more, with every call watched: what does the app do with the answers?
+    Reasons,
 }
 
 /// How much time and quiet a run is given.

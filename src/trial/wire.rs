@@ -13,7 +13,11 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Observe, Output, Trace, Watch};
+use super::{
+    Aftermath, AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, NextCall, Observe, Output, Trace,
+    Treatment, Watch, Written,
+};
+use crate::syscalls::Sysno;
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
 const HEADER_LIMIT: usize = 64 * 1024;
@@ -582,7 +586,68 @@ fn report_frame(report: &AppReport) -> Frame {
         let frame = Frame::new("foreign").field("architecture", &call.architecture).field("number", &call.number);
         children.push(frame.field("count", &count));
     }
+    children.extend(calls.aftermaths.iter().map(aftermath_frame));
+    for (item, sequences) in &calls.sequences {
+        children.extend(sequences.iter().map(|calls| {
+            let names: Vec<_> = calls.iter().map(|call| call.name()).collect();
+            Frame::new("sequence").field("item", item).field("calls", &names.join(","))
+        }));
+    }
     frame.children(children)
+}
+
+fn aftermath_frame(aftermath: &Aftermath) -> Frame {
+    let next = aftermath.next.iter().map(|next| {
+        let mut frame = Frame::new("next").field("name", &next.call).field("made", &next.made);
+        if let Some(treatment) = next.treatment {
+            frame = frame.field("treatment", &treatment);
+        }
+        if let Some(written) = &next.written {
+            frame = frame.field("to", &written.to).body(written.text.clone().into_bytes());
+        }
+        frame
+    });
+    Frame::new("aftermath")
+        .field("item", &aftermath.item)
+        .field("treatment", &aftermath.treatment)
+        .field("process", &aftermath.process)
+        .field("made", &aftermath.made)
+        .children(next)
+}
+
+fn aftermath(frame: &Frame) -> Result<Aftermath, WireError> {
+    let next = frame.frames()?;
+    let next = next.iter().map(|child| {
+        if child.kind != "next" {
+            return Err(child.unexpected());
+        }
+        let to = child.fields.get("to");
+        Ok(NextCall {
+            call: child.parse("name")?,
+            treatment: if child.fields.contains_key("treatment") { Some(treatment(child)?) } else { None },
+            made: child.text("made")?.to_owned(),
+            written: to.map(|to| Ok(Written { to: to.clone(), text: child.body_text()? })).transpose()?,
+        })
+    });
+    Ok(Aftermath {
+        item: frame.parse("item")?,
+        treatment: treatment(frame)?,
+        process: frame.text("process")?.to_owned(),
+        made: frame.text("made")?.to_owned(),
+        next: next.collect::<Result<_, _>>()?,
+    })
+}
+
+fn treatment(frame: &Frame) -> Result<Treatment, WireError> {
+    let name = frame.text("treatment")?;
+    let known = Treatment::ALL.into_iter().find(|treatment| treatment.name() == name);
+    known.ok_or_else(|| WireError::new(format!("treatment `{name}`")))
+}
+
+fn sequence(frame: &Frame) -> Result<Vec<Sysno>, WireError> {
+    let names = frame.text("calls")?;
+    let bad = || WireError::new(format!("calls `{names}`"));
+    names.split(',').filter(|name| !name.is_empty()).map(|name| Sysno::from_name(name).ok_or_else(bad)).collect()
 }
 
 fn report(frame: &Frame) -> Result<AppReport, WireError> {
@@ -618,6 +683,8 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
                 let call = ForeignCall { architecture: child.parse("architecture")?, number: child.parse("number")? };
                 calls.foreign.insert(call, child.parse("count")?);
             }
+            "aftermath" => calls.aftermaths.push(aftermath(&child)?),
+            "sequence" => calls.sequences.entry(child.parse("item")?).or_default().push(sequence(&child)?),
             _ => return Err(child.unexpected()),
         }
     }
@@ -647,7 +714,6 @@ fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syscalls::Sysno;
     use proptest::prelude::*;
 
     fn decode(bytes: &[u8]) -> Vec<Frame> {
@@ -659,6 +725,27 @@ mod tests {
         }
         assert!(decoder.is_empty());
         frames
+    }
+
+    fn call(name: &str) -> Sysno {
+        name.parse().unwrap()
+    }
+
+    fn sample_aftermath() -> Aftermath {
+        let written = Written { to: "stderr".to_owned(), text: "no limit #1\n\u{fffd}".to_owned() };
+        let next = |name: &str, treatment, written| NextCall {
+            call: call(name),
+            treatment,
+            made: format!("{name}(1, \"a b\")"),
+            written,
+        };
+        Aftermath {
+            item: "prlimit64(RLIMIT_NOFILE)".parse().unwrap(),
+            treatment: Treatment::Stub,
+            process: "redis server".to_owned(),
+            made: "prlimit64(0, RLIMIT_NOFILE, NULL, 0x7ffd)".to_owned(),
+            next: vec![next("write", None, Some(written)), next("close", Some(Treatment::Fake), None)],
+        }
     }
 
     fn sample_report() -> AppReport {
@@ -687,6 +774,8 @@ mod tests {
                 files: BTreeMap::from([("/proc/[pid]/stat".parse().unwrap(), 4)]),
                 unknown: BTreeMap::from([(999, 1)]),
                 foreign: BTreeMap::from([(ForeignCall { architecture: 0x4000_0003, number: 20 }, 2)]),
+                aftermaths: vec![sample_aftermath()],
+                sequences: BTreeMap::from([("/dev/null".parse().unwrap(), vec![vec![call("read"), call("close")], Vec::new()])]),
             },
         }
     }

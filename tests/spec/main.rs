@@ -4,3 +4,4 @@
 mod broken;
 mod good;
 mod robustness;
+mod variants;

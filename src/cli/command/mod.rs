@@ -174,8 +174,7 @@ impl Setting<'_> {
         let measuring = &self.arguments.measuring;
         let reporters = Reporters::for_output_of_one(measuring.format, self.printer);
         let subject = &self.arguments.subject;
-        let jobs =
-            if subject.image.is_none() { measuring.jobs_for_commands(!subject.no_isolation) } else { measuring.jobs() };
+        let jobs = if subject.image.is_none() { measuring.jobs_for_commands(!subject.no_isolation) } else { measuring.jobs() };
         let options = Options { jobs, freshness, settings: measuring.settings(), results: results.to_owned() };
         let apps = std::slice::from_ref(app);
         let mut ends = campaign::batch(engine, apps, &options, &|event| reporters.emit(&event), self.stop).await;
@@ -215,7 +214,8 @@ impl Setting<'_> {
 
 /// Why nothing can be measured: a run without any intervention that does not succeed.
 fn refusal(workload: &Workload, rehearsal: &Rehearsal) -> Option<CampaignEnd> {
-    let judged = rehearsal.observations.iter().map(|observation| (observation, judge(workload, rehearsal.kind, None, observation)));
+    let judged =
+        rehearsal.observations.iter().map(|observation| (observation, judge(workload, rehearsal.kind, None, observation)));
     let (observation, outcome) = judged.into_iter().find(|(_, outcome)| *outcome != Outcome::Pass)?;
     let mut reasons = vec![format!("without any intervention: {outcome}")];
     let said = observation.app.stderr.last_lines(5);

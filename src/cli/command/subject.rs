@@ -141,7 +141,10 @@ fn own_input() -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::io::stdin().take(INPUT_LIMIT + 1).read_to_end(&mut bytes).context("cannot read the standard input")?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > INPUT_LIMIT {
-        return Err(WrongUsage("the standard input is longer than 1 GiB\nhint: give it as a file, with `--input FILE`".to_owned()).into());
+        return Err(WrongUsage(
+            "the standard input is longer than 1 GiB\nhint: give it as a file, with `--input FILE`".to_owned(),
+        )
+        .into());
     }
     Ok(bytes)
 }

@@ -170,7 +170,10 @@ pub(super) mod tests {
             at(230, trial("nginx", "joint", 24, 27)),
             at(240, ended("nginx", CampaignEnd::Measured(Totals { trials: 27, run: 15, ..totals.clone() }))),
             at(241, ended("sort", CampaignEnd::UpToDate(totals))),
-            at(242, Event::Started { campaign: name("web"), kind: "run-to-completion", stored: 0, recheck: false, isolation: None }),
+            at(
+                242,
+                Event::Started { campaign: name("web"), kind: "run-to-completion", stored: 0, recheck: false, isolation: None },
+            ),
             at(250, with_outcome(trial("web", "done", 1, 1), exit_code)),
             at(
                 251,

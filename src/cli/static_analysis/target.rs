@@ -65,7 +65,9 @@ pub(super) fn target(
     }
     let (app, workload) = text.split_once('/').map_or((text.as_str(), None), |(app, workload)| (app, Some(workload)));
     let folder = arguments.apps.join(app);
-    if is_plain(app) && folder.join("Dockerfile").is_file() {
+    // A variant such as `nginx@trixie` is in the folder of its app.
+    let of_variants = arguments.apps.join(app.split('@').next().unwrap_or(app));
+    if is_plain(app) && [&folder, &of_variants].iter().any(|folder| folder.join("Dockerfile").is_file()) {
         return of_app(&load_app(&folder, &Roots::of_app(&folder))?, workload, environment, printer);
     }
     of_results(app, workload, store, environment, printer)?.ok_or_else(|| {

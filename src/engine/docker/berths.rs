@@ -21,7 +21,7 @@ use crate::trial::wire::{Command, Event};
 /// Longest wait for a berth to be there.
 const SETUP_LIMIT: Duration = Duration::from_secs(90);
 /// Berths that are made ahead, beside one for each trial that waits.
-const AHEAD: usize = 2;
+const AHEAD: usize = 4;
 /// Berths that are made at the same time: an engine asked for more does not make them sooner.
 const AT_ONCE: usize = 4;
 

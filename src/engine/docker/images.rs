@@ -129,7 +129,8 @@ impl DockerEngine {
             hash.update(format!("\n{base}={}", image.id));
         }
         let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let tag = format!("loupe/{name}:{digest}");
+        // A variant's name has a character that the name of an image can't have; the digest tells variants apart.
+        let tag = format!("loupe/{}:{digest}", name.replace('@', "-"));
         if let Some(image) = self.inspect_image(&tag).await? {
             return Ok(image);
         }

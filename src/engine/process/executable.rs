@@ -61,7 +61,9 @@ mod tests {
     #[test]
     fn both_kinds_can_be_executed_and_read_from_the_beginning_again_and_again() {
         // Some program that is a single static file would do; the shim is one, and refuses to do anything here.
-        for file in [Executable::in_memory("test", crate::engine::SHIM).unwrap(), Executable::on_disk(crate::engine::SHIM).unwrap()] {
+        for file in
+            [Executable::in_memory("test", crate::engine::SHIM).unwrap(), Executable::on_disk(crate::engine::SHIM).unwrap()]
+        {
             let output = Command::new(file.path()).output().unwrap();
             assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: loupe-shim"), "{output:?}");
             for _ in 0..2 {

@@ -66,7 +66,11 @@ fn fitting(app: &AppSpec, workload: &Workload) -> Result<Vec<String>, EngineErro
             "{name} has {what}, which processes of this machine cannot provide\nhint: measure it in containers, with `loupe run APP_DIR`"
         )));
     }
-    workload.command.clone().filter(|command| !command.is_empty()).ok_or_else(|| EngineError::Unfit(format!("{name} has no command")))
+    workload
+        .command
+        .clone()
+        .filter(|command| !command.is_empty())
+        .ok_or_else(|| EngineError::Unfit(format!("{name} has no command")))
 }
 
 impl Session for ProcessSession {
@@ -114,7 +118,11 @@ mod tests {
         assert_eq!(fitting(&app(), &plain).unwrap(), ["true"]);
         let refused = |app: &AppSpec, workload: &Workload| fitting(app, workload).unwrap_err().to_string();
         let server = Workload { kind: Some(Kind::Server), ..plain.clone() };
-        assert!(refused(&app(), &server).starts_with("`true`, workload `test` has a server, which"), "{}", refused(&app(), &server));
+        assert!(
+            refused(&app(), &server).starts_with("`true`, workload `test` has a server, which"),
+            "{}",
+            refused(&app(), &server)
+        );
         let mut files = plain.clone();
         files.success.files = vec!["/x".to_owned()];
         assert!(refused(&app(), &files).contains("files to look for"));

@@ -84,6 +84,7 @@ pub(super) fn dev(old: &Path, new: &Path) -> Result<(), ShimError> {
     };
     make().context("cannot make a /dev of the command's own")?;
     // Without pseudo-terminals most commands are none the worse.
-    let _ = mount(Some("devpts"), &to.join("pts"), Some("devpts"), MsFlags::MS_NOSUID, Some("newinstance,ptmxmode=0666,mode=620"));
+    let _ =
+        mount(Some("devpts"), &to.join("pts"), Some("devpts"), MsFlags::MS_NOSUID, Some("newinstance,ptmxmode=0666,mode=620"));
     Ok(())
 }

@@ -47,7 +47,8 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     if !request.isolated {
         prctl::set_child_subreaper(true).context("cannot become the reaper of the command's processes")?;
         control.send(&Event::Nested { isolation: NOT_ISOLATED.to_owned() })?;
-        let surroundings = Surroundings { input, realm: Realm::Descendants, dropped_capabilities: Vec::new(), answers_count: true };
+        let surroundings =
+            Surroundings { input, realm: Realm::Descendants, dropped_capabilities: Vec::new(), answers_count: true };
         return supervise::run_in(&surroundings, control);
     }
     let place = std::env::current_dir().context("cannot tell the working directory")?;

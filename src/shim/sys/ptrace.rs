@@ -123,8 +123,9 @@ fn change(thread: libc::pid_t, status: i32) -> Change {
 fn call(thread: libc::pid_t) -> Option<Change> {
     let mut info = CallInfo::default();
     // SAFETY: the request writes at most as many bytes as it is told, to a plain C structure of that size.
-    let written =
-        unsafe { libc::ptrace(GET_SYSCALL_INFO, thread, std::mem::size_of::<CallInfo>(), (&raw mut info).cast::<libc::c_void>()) };
+    let written = unsafe {
+        libc::ptrace(GET_SYSCALL_INFO, thread, std::mem::size_of::<CallInfo>(), (&raw mut info).cast::<libc::c_void>())
+    };
     check(written).ok()?;
     let [number, arguments @ ..] = info.words;
     let [a, b, c, d, e, f, _] = arguments;
@@ -142,7 +143,12 @@ fn former(thread: libc::pid_t) -> Option<libc::pid_t> {
     let mut message: libc::c_ulong = 0;
     // SAFETY: the request writes one number to `message`.
     let result = unsafe {
-        libc::ptrace(libc::PTRACE_GETEVENTMSG, thread, std::ptr::null_mut::<libc::c_void>(), (&raw mut message).cast::<libc::c_void>())
+        libc::ptrace(
+            libc::PTRACE_GETEVENTMSG,
+            thread,
+            std::ptr::null_mut::<libc::c_void>(),
+            (&raw mut message).cast::<libc::c_void>(),
+        )
     };
     check(result).ok()?;
     libc::pid_t::try_from(message).ok()

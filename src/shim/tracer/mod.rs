@@ -32,7 +32,8 @@ pub(super) fn run(surroundings: &Surroundings, request: &Observe, control: &mut 
     program.observed = true;
     let (stdout, stdout_writer) = control::pipe()?;
     let (stderr, stderr_writer) = control::pipe()?;
-    control::use_standard_streams(&surroundings.input, &stdout_writer, &stderr_writer).context("cannot set up the command's streams")?;
+    control::use_standard_streams(&surroundings.input, &stdout_writer, &stderr_writer)
+        .context("cannot set up the command's streams")?;
     let spawned = ptrace::spawn_observed(&program).context("cannot observe a process")?;
     control::release_standard_streams().context("cannot release the command's streams")?;
     drop((stdout_writer, stderr_writer));

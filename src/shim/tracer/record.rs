@@ -63,13 +63,7 @@ impl Record {
     }
 
     /// A thread makes a call.
-    pub(super) fn entry(
-        &mut self,
-        thread: libc::pid_t,
-        architecture: u32,
-        number: u64,
-        arguments: [u64; 6],
-    ) -> Option<String> {
+    pub(super) fn entry(&mut self, thread: libc::pid_t, architecture: u32, number: u64, arguments: [u64; 6]) -> Option<String> {
         self.seen(thread);
         let small = u32::try_from(number).unwrap_or(u32::MAX);
         if architecture != NATIVE_ABI || (NUMBER_LIMIT..u32::MAX).contains(&small) {

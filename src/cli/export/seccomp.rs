@@ -1,0 +1,122 @@
+//! `loupe export seccomp`: a profile, or command lines of tools that do the same.
+
+use std::collections::BTreeSet;
+
+use super::arguments::{SeccompArguments, UnseenChoice};
+use crate::cli::printer::Printer;
+use crate::cli::settings::Environment;
+use crate::cli::show::{chosen, failure};
+use crate::cli::status::{Status, WrongUsage};
+use crate::export::{Policy, Source, command_lines, seccomp as profile};
+use crate::store::{Finished, Store, StoreError};
+use crate::syscalls::{Architecture, Sysno};
+use crate::trial::Intervention;
+use crate::why::only_while_treated;
+
+/// What a policy is made of, owned.
+struct Measured {
+    name: String,
+    finished: Finished,
+    joint: Intervention,
+    fallbacks: BTreeSet<Sysno>,
+}
+
+/// Prints the profile or the command line; what has to be known beside it goes to standard error.
+pub(super) fn seccomp(arguments: &SeccompArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
+    let is_line = arguments.strace || arguments.enosys;
+    let joint = arguments.joint || is_line;
+    if !joint && arguments.unseen == UnseenChoice::Allow {
+        let message = "a profile that lets through what was seen and what was not forbids nothing\n\
+                       hint: leave `--unseen` out, or add `--joint`";
+        return Err(WrongUsage(message.to_owned()).into());
+    }
+    let measured = read(arguments, environment)?;
+    let architecture = architecture(&measured)?;
+    let sources: Vec<_> = measured
+        .iter()
+        .map(|one| Source { name: &one.name, verdicts: &one.finished.verdicts, joint: &one.joint, fallbacks: &one.fallbacks })
+        .collect();
+    let policy = if joint { Policy::of_joint(&sources) } else { Policy::of_used(&sources) };
+    if is_line {
+        let placeholder = ["COMMAND".to_owned()];
+        let command = if arguments.command.is_empty() { &placeholder[..] } else { &arguments.command };
+        let line = if arguments.strace {
+            command_lines::strace(&policy, architecture, command)
+        } else {
+            command_lines::enosys(&policy, architecture, command)
+        };
+        let nothing = || WrongUsage(format!("nothing can be avoided of `{}`, so there is nothing to enforce", arguments.name));
+        printer.data(&format!("{}\n", line.ok_or_else(nothing)?));
+    } else {
+        let value = profile::profile(&policy, arguments.unseen.into(), architecture);
+        let text = serde_json::to_string_pretty(&value).expect("invariant: a JSON value can be written");
+        printer.data(&format!("{text}\n"));
+        tell_of_runtime(&policy, printer);
+    }
+    if !policy.disputed.is_empty() {
+        printer.note(&format!("note: let through, as one workload stubs and another fakes it: {}", list(&policy.disputed)));
+    }
+    for one in measured.iter().filter(|one| joint && one.finished.summary.joint.verified == 0 && !one.joint.is_empty()) {
+        printer.note(&format!("note: the joint configuration of `{}` was not verified by running it", one.name));
+    }
+    if joint && measured.len() > 1 {
+        printer.note("note: the workloads were never run under one configuration; this one avoids what all of them avoid");
+    }
+    Ok(Status::Done)
+}
+
+/// What the profile cannot do as the joint configuration does it.
+fn tell_of_runtime(policy: &Policy, printer: &Printer) {
+    let overruled = policy.overruled();
+    if !overruled.is_empty() {
+        printer.note(&format!("note: avoidable, but let through as the container runtime needs it: {}", list(&overruled)));
+    }
+}
+
+fn list(calls: &BTreeSet<Sysno>) -> String {
+    calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The results of every workload that was asked for.
+fn read(arguments: &SeccompArguments, environment: &Environment) -> anyhow::Result<Vec<Measured>> {
+    let results = environment.results(arguments.results.clone());
+    let store = Store::open(&results);
+    let places = chosen(&store, &arguments.name)?;
+    let wanted = |workload: &String| arguments.workload.is_empty() || arguments.workload.contains(workload);
+    if let Some(unknown) = arguments.workload.iter().find(|name| !places.iter().any(|(_, workload)| workload == *name)) {
+        let known: Vec<_> = places.iter().map(|(_, workload)| workload.as_str()).collect();
+        let message = format!("no results of workload `{unknown}` of `{}`\nhint: it has {}", arguments.name, known.join(", "));
+        return Err(WrongUsage(message).into());
+    }
+    let mut measured = Vec::new();
+    for (app, workload) in places.into_iter().filter(|(_, workload)| wanted(workload)) {
+        let name = format!("{app}/{workload}");
+        let stored = store.read(&app, &workload).map_err(failure)?;
+        let Some(finished) = stored.finished else {
+            let message = format!("`{name}` was refused and has no verdicts\nhint: `loupe show {name}` says why");
+            return Err(WrongUsage(message).into());
+        };
+        let joint = finished.summary.joint.configuration();
+        let fallbacks = match store.trials(&app, &workload) {
+            // Results that come from elsewhere have no trials.
+            Err(StoreError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
+            trials => only_while_treated(&trials.map_err(failure)?),
+        };
+        measured.push(Measured { name, finished, joint, fallbacks });
+    }
+    Ok(measured)
+}
+
+/// The one architecture that all of it was measured on.
+fn architecture(measured: &[Measured]) -> anyhow::Result<Architecture> {
+    let names: BTreeSet<&str> = measured.iter().map(|one| one.finished.environment.identity.architecture.as_str()).collect();
+    match names.into_iter().collect::<Vec<_>>()[..] {
+        ["x86_64"] => Ok(Architecture::X86_64),
+        ["aarch64"] => Ok(Architecture::Aarch64),
+        [other] => Err(WrongUsage(format!("no profile can be written for the architecture `{other}`")).into()),
+        _ => {
+            Err(WrongUsage("the workloads were measured on different architectures: choose one with `--workload`".to_owned())
+                .into())
+        }
+    }
+}

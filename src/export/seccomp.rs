@@ -1,0 +1,180 @@
+//! A policy as a seccomp profile that container runtimes read. Pure.
+//!
+//! The format is that of the OCI's runtime specification (`linux.seccomp` in its `config-linux.md`), of which Docker takes a superset
+//! in a file of its own (`--security-opt seccomp=FILE`). `comment` is Docker's; others ignore it.
+//!
+//! Two things that had to be seen to be believed (Docker 20.10): `defaultErrnoRet` is ignored there, so calls that have to fail with
+//! another error than `EPERM` are all named; and a name that libseccomp does not know is skipped without a word, so a call newer than
+//! the library fails with whatever the default is.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{CONSEQUENCES, Policy, RUNTIME_CALLS, Unseen, named};
+use crate::syscalls::{Architecture, Sysno};
+
+/// Linux's `EPERM` and `ENOSYS`.
+const EPERM: u32 = 1;
+const ENOSYS: u32 = 38;
+
+/// The profile for `architecture`.
+#[must_use]
+pub fn profile(policy: &Policy, unseen: Unseen, architecture: Architecture) -> Value {
+    let exists = |call: &Sysno| call.number(architecture).is_some();
+    let runtime: BTreeSet<Sysno> = named(RUNTIME_CALLS);
+    let mut decided = BTreeSet::new();
+    let mut rules = Vec::new();
+    let mut rule = |calls: &mut dyn Iterator<Item = Sysno>, action: &str, errno: Option<u32>, comment: &str| {
+        let names: Vec<_> = calls.filter(exists).filter(|call| decided.insert(*call)).collect();
+        if names.is_empty() {
+            return;
+        }
+        let mut rule = json!({ "comment": comment, "names": names, "action": action });
+        if let Some(errno) = errno {
+            rule["errnoRet"] = errno.into();
+        }
+        rules.push(rule);
+    };
+    let avoided = |calls: &BTreeSet<Sysno>| calls.difference(&runtime).copied().collect::<Vec<_>>();
+    rule(&mut policy.allowed.iter().copied(), "SCMP_ACT_ALLOW", None, "calls that the app was seen to make");
+    rule(
+        &mut policy.fallbacks.iter().copied(),
+        "SCMP_ACT_ALLOW",
+        None,
+        "calls that the app was seen to make in place of those that fail here",
+    );
+    rule(&mut avoided(&policy.stubbed).into_iter(), "SCMP_ACT_ERRNO", Some(ENOSYS), "stubbed: they fail with ENOSYS");
+    rule(&mut avoided(&policy.faked).into_iter(), "SCMP_ACT_ERRNO", Some(0), "faked: they do nothing and report success");
+    // Where everything else is let through anyway, these need no rule.
+    if unseen != Unseen::Allow {
+        rule(
+            &mut runtime.iter().copied(),
+            "SCMP_ACT_ALLOW",
+            None,
+            "calls that the container runtime makes after it installed this profile, and before the app begins",
+        );
+        rule(
+            &mut named(&CONSEQUENCES).into_iter(),
+            "SCMP_ACT_ALLOW",
+            None,
+            "the end of processes, the return from signal handlers, and calls that go on after an interruption",
+        );
+    }
+    if unseen == Unseen::Enosys {
+        rule(&mut Sysno::all(), "SCMP_ACT_ERRNO", Some(ENOSYS), "every other call fails as on an OS that does not have it");
+    }
+    let mut profile = json!({ "defaultAction": action(unseen) });
+    if let Some(errno) = default_errno(unseen) {
+        profile["defaultErrnoRet"] = errno.into();
+    }
+    profile["architectures"] = json!([name_of(architecture)]);
+    profile["syscalls"] = rules.into();
+    profile
+}
+
+/// The name that libseccomp has for the architecture.
+const fn name_of(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::X86_64 => "SCMP_ARCH_X86_64",
+        Architecture::Aarch64 => "SCMP_ARCH_AARCH64",
+    }
+}
+
+const fn action(unseen: Unseen) -> &'static str {
+    match unseen {
+        Unseen::Enosys | Unseen::Errno => "SCMP_ACT_ERRNO",
+        Unseen::Allow => "SCMP_ACT_ALLOW",
+        Unseen::Kill => "SCMP_ACT_KILL_PROCESS",
+    }
+}
+
+const fn default_errno(unseen: Unseen) -> Option<u32> {
+    match unseen {
+        Unseen::Enosys => Some(ENOSYS),
+        Unseen::Errno => Some(EPERM),
+        Unseen::Allow | Unseen::Kill => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::calls;
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy {
+            allowed: calls(&["arch_prctl", "mmap", "openat", "read"]),
+            stubbed: calls(&["brk", "rt_sigaction"]),
+            faked: calls(&["close", "setsockopt"]),
+            fallbacks: calls(&["getrlimit"]),
+            disputed: BTreeSet::new(),
+        }
+    }
+
+    /// What the profile does about a call: action and error number.
+    fn decision(profile: &Value, call: &str) -> (String, Option<u64>) {
+        let rules: Vec<_> = profile["syscalls"].as_array().unwrap().iter().collect();
+        let naming: Vec<_> = rules.iter().filter(|rule| rule["names"].as_array().unwrap().contains(&call.into())).collect();
+        assert!(naming.len() <= 1, "`{call}` is named by {} rules: libseccomp would choose", naming.len());
+        match naming.first() {
+            Some(rule) => (rule["action"].as_str().unwrap().to_owned(), rule["errnoRet"].as_u64()),
+            None => (profile["defaultAction"].as_str().unwrap().to_owned(), profile["defaultErrnoRet"].as_u64()),
+        }
+    }
+
+    fn allowed() -> (String, Option<u64>) {
+        ("SCMP_ACT_ALLOW".to_owned(), None)
+    }
+
+    fn fails(errno: u64) -> (String, Option<u64>) {
+        ("SCMP_ACT_ERRNO".to_owned(), Some(errno))
+    }
+
+    #[test]
+    fn every_call_has_one_rule_or_the_default() {
+        let profile = profile(&policy(), Unseen::Enosys, Architecture::X86_64);
+        for call in Sysno::all() {
+            decision(&profile, call.name());
+        }
+        assert_eq!(decision(&profile, "read"), allowed());
+        assert_eq!(decision(&profile, "getrlimit"), allowed());
+        assert_eq!(decision(&profile, "brk"), fails(38));
+        assert_eq!(decision(&profile, "setsockopt"), fails(0));
+        assert_eq!(decision(&profile, "mount"), fails(38));
+    }
+
+    #[test]
+    fn what_the_container_runtime_needs_is_let_through_even_if_the_app_does_without() {
+        let policy = policy();
+        let profile = profile(&policy, Unseen::Enosys, Architecture::X86_64);
+        for call in ["close", "rt_sigaction", "execve", "futex", "exit_group", "rt_sigreturn", "restart_syscall"] {
+            assert_eq!(decision(&profile, call), allowed(), "{call}");
+        }
+        assert_eq!(policy.overruled(), calls(&["close", "rt_sigaction"]));
+    }
+
+    #[test]
+    fn unseen_calls_fare_as_was_asked_for() {
+        let of = |unseen| decision(&profile(&policy(), unseen, Architecture::X86_64), "mount");
+        assert_eq!(of(Unseen::Enosys), fails(38));
+        assert_eq!(of(Unseen::Errno), fails(1));
+        assert_eq!(of(Unseen::Allow), allowed());
+        assert_eq!(of(Unseen::Kill), ("SCMP_ACT_KILL_PROCESS".to_owned(), None));
+        // What is avoided is avoided in any case.
+        for unseen in [Unseen::Enosys, Unseen::Errno, Unseen::Allow, Unseen::Kill] {
+            assert_eq!(decision(&profile(&policy(), unseen, Architecture::X86_64), "brk"), fails(38));
+        }
+    }
+
+    #[test]
+    fn calls_that_an_architecture_does_not_have_are_not_named() {
+        let mut policy = policy();
+        policy.allowed.extend(calls(&["open"]));
+        let names = |architecture| profile(&policy, Unseen::Enosys, architecture)["syscalls"].to_string();
+        assert!(names(Architecture::X86_64).contains("\"open\""));
+        assert!(!names(Architecture::Aarch64).contains("\"open\""));
+        let of_arm = profile(&policy, Unseen::Enosys, Architecture::Aarch64);
+        assert_eq!(of_arm["architectures"], json!(["SCMP_ARCH_AARCH64"]));
+    }
+}

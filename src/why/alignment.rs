@@ -1,0 +1,124 @@
+//! Where does what follows an answer meet again with what follows the same call in a trace? Pure.
+
+use crate::syscalls::Sysno;
+
+/// Calls in a row that have to be the same for two sequences to count as going on together. One alone is often chance: everything
+/// writes, everything allocates.
+const TOGETHER: usize = 2;
+
+/// How two sequences differ before they go on together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alignment {
+    /// Calls that only the second has in front.
+    pub inserted: usize,
+    /// Calls that only the first has in front.
+    pub skipped: Vec<Sysno>,
+    /// Whether they go on together at all; if not, everything is inserted and nothing can be said about what was skipped.
+    pub meets: bool,
+}
+
+impl Alignment {
+    fn cost(&self) -> (bool, usize, usize) {
+        (!self.meets, self.inserted + self.skipped.len(), self.inserted)
+    }
+}
+
+/// The alignment of `after` with the one of `uses` that it differs least from; `None` if there is nothing to compare: no use, or nothing
+/// came after.
+#[must_use]
+pub fn best(uses: &[Vec<Sysno>], after: &[Sysno]) -> Option<Alignment> {
+    if after.is_empty() {
+        return None;
+    }
+    uses.iter().map(|usual| align(usual, after)).min_by_key(Alignment::cost)
+}
+
+/// The alignment with the fewest differences.
+#[must_use]
+pub fn align(usual: &[Sysno], after: &[Sysno]) -> Alignment {
+    // Where there is only one call to compare, one has to be enough.
+    let together = TOGETHER.min(usual.len()).min(after.len()).max(1);
+    let meets = |skipped: usize, inserted: usize| {
+        let (usual, after) = (&usual[skipped..], &after[inserted..]);
+        let same = usual.iter().zip(after).take_while(|(one, other)| one == other).count();
+        same >= together
+    };
+    let pairs = (0..usual.len()).flat_map(|skipped| (0..after.len()).map(move |inserted| (skipped, inserted)));
+    let best = pairs.filter(|(skipped, inserted)| meets(*skipped, *inserted));
+    match best.min_by_key(|(skipped, inserted)| (skipped + inserted, *inserted)) {
+        Some((skipped, inserted)) => Alignment { inserted, skipped: usual[..skipped].to_vec(), meets: true },
+        None => Alignment { inserted: after.len(), skipped: Vec::new(), meets: usual.is_empty() && after.is_empty() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn calls(names: &str) -> Vec<Sysno> {
+        names.split_whitespace().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn aligned(usual: &str, after: &str) -> (usize, String) {
+        let Alignment { inserted, skipped, .. } = align(&calls(usual), &calls(after));
+        (inserted, skipped.iter().map(|call| call.name()).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn the_same_calls_have_nothing_inserted_and_nothing_skipped() {
+        assert_eq!(aligned("read close mmap", "read close mmap"), (0, String::new()));
+        assert_eq!(aligned("read close mmap", "read close"), (0, String::new()));
+        assert_eq!(aligned("", ""), (0, String::new()));
+    }
+
+    #[test]
+    fn inserted_and_skipped_calls_are_told_apart() {
+        assert_eq!(aligned("openat read close mmap", "getrlimit openat read close"), (1, String::new()));
+        assert_eq!(aligned("setsockopt bind listen openat read", "openat read close"), (0, "setsockopt bind listen".to_owned()));
+        assert_eq!(aligned("prlimit64 openat read close", "write openat read close"), (1, "prlimit64".to_owned()));
+    }
+
+    #[test]
+    fn one_call_in_common_is_no_meeting() {
+        assert_eq!(aligned("mmap read futex", "openat read close"), (3, String::new()));
+        assert!(!align(&calls("mmap read futex"), &calls("openat read close")).meets);
+        // Unless nothing more is known: the trial ended there.
+        assert_eq!(aligned("write exit_group", "exit_group"), (0, "write".to_owned()));
+    }
+
+    #[test]
+    fn the_use_that_differs_least_is_the_one_to_compare_with() {
+        let uses = [calls("mmap mmap mmap"), calls("read close mmap"), calls("openat read close")];
+        assert_eq!(best(&uses, &calls("read close mmap")), Some(Alignment { inserted: 0, skipped: Vec::new(), meets: true }));
+        assert_eq!((best(&[], &calls("read")), best(&uses, &[])), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_after_the_alignment_goes_on_together(usual in sequence(), after in sequence()) {
+            let Alignment { inserted, skipped, meets } = align(&usual, &after);
+            prop_assert!(inserted <= after.len() && skipped.len() <= usual.len());
+            prop_assert_eq!(&usual[..skipped.len()], skipped.as_slice());
+            let (usual, after) = (&usual[skipped.len()..], &after[inserted..]);
+            let same = usual.iter().zip(after).take_while(|(one, other)| one == other).count();
+            prop_assert!(!meets || usual.is_empty() || same >= 1);
+        }
+
+        #[test]
+        fn calls_put_in_front_are_found(usual in sequence(), front in sequence()) {
+            let after: Vec<_> = front.iter().chain(&usual).copied().collect();
+            let found = align(&usual, &after);
+            if !usual.is_empty() {
+                prop_assert!(found.meets);
+                prop_assert!(found.inserted + found.skipped.len() <= front.len());
+            }
+        }
+    }
+
+    fn sequence() -> impl Strategy<Value = Vec<Sysno>> {
+        let names = prop::sample::select(vec!["read", "write", "openat", "close", "mmap"]);
+        prop::collection::vec(names.prop_map(|name| name.parse().unwrap()), 0..9)
+    }
+}
