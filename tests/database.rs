@@ -189,6 +189,7 @@ fn imported_results_are_shown_and_listed_like_others() {
     b/benchmark-b@x  *  imported  2023-08-14     1         1
     b/benchmark-b@y     imported  2023-08-14     1         0
 
+    doubtful: b/benchmark-b@y: none of 1 calls is required, as if its workload passed whatever happens
     2 apps, 3 measurements; `*` stands for its app
     ");
     let (code, stdout, _) = loupe(folder.path(), &["show", "a"]);
@@ -348,6 +349,7 @@ fn statistics_of_published_data_are_those_of_its_files() {
         .collect();
     assert_eq!(found, expected);
     assert_eq!(statistics.together.used_by_any.len(), expected.len());
+    assert_eq!(statistics.doubtful, ["leveldb/benchmark-bench"]);
     for coverage in [&statistics.coverage, &statistics.coverage_without_stubs] {
         assert_eq!((coverage.of, coverage.steps.last().unwrap().apps), (111, 111));
         assert!(coverage.steps.is_sorted_by_key(|step| step.apps));
