@@ -6,7 +6,7 @@
 
 mod subject;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,17 +64,15 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
         let stop = Stop::default();
         interrupt::listen(stop.clone(), printer.clone()).context("cannot listen for signals")?;
         let setting = Setting { arguments, environment, printer, stop: &stop };
-        match &arguments.subject.image {
-            None => setting.measure(&process_engine(&arguments.subject, environment, printer)?).await,
-            Some(_) => {
-                let engine = tokio::select! {
-                    () = stop.wait() => return Ok(None),
-                    engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?,
-                };
-                engine.reap().await?;
-                setting.measure(&engine).await
-            }
+        if arguments.subject.image.is_none() {
+            return Box::pin(setting.measure(&process_engine(&arguments.subject, environment, printer)?)).await;
         }
+        let engine = tokio::select! {
+            () = stop.wait() => return Ok(None),
+            engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?,
+        };
+        engine.reap().await?;
+        Box::pin(setting.measure(&engine)).await
     });
     let status = match &result {
         Ok(Some(finished)) => Status::of_campaign(&finished.end),
@@ -150,7 +148,7 @@ impl Setting<'_> {
             criterion = Criterion::ExitCode;
             freshness = Freshness::Fresh;
         };
-        let answer = self.answer(&name, &results, isolation, &criterion, &app.workloads[0])?;
+        let answer = Self::answer(&name, &results, isolation, &criterion, &app.workloads[0])?;
         if scratch.is_none() && answer.is_some() {
             let place = results.join(&name.app).join(&name.workload).join("verdicts.csv");
             self.printer.note(&format!("the verdicts are in {}", place.display()));
@@ -168,7 +166,7 @@ impl Setting<'_> {
         &self,
         engine: &E,
         app: &AppSpec,
-        results: &std::path::Path,
+        results: &Path,
         freshness: Freshness,
     ) -> anyhow::Result<CampaignEnd> {
         let measuring = &self.arguments.measuring;
@@ -184,9 +182,8 @@ impl Setting<'_> {
 
     /// What the results say now; nothing where none was measured.
     fn answer(
-        &self,
         name: &Name,
-        results: &PathBuf,
+        results: &Path,
         isolation: Option<String>,
         criterion: &Criterion,
         workload: &Workload,
