@@ -1,10 +1,11 @@
 //! `loupe run -- COMMAND` and `loupe run --image IMAGE`: something without a spec is measured, and its verdicts are printed.
 //!
-//! What success is, is learned first: runs without any intervention say what the exit code and the output are. When everything is
-//! over they are held against one more such run, as output that agrees within a moment may still change with the time; then the
-//! exit code alone has to do, and the campaign is run again.
+//! What success is, is learned first: runs without any intervention say what the exit code and the output are. They are held
+//! against later ones (`vigil`), as output that agrees within a moment may still change with the time; then the exit code alone has
+//! to do, and the campaign is run again.
 
 mod subject;
+mod vigil;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::store::{Freshness, Store};
 use crate::trial::{Ending, Outcome, judge};
 use subject::spec;
 pub(super) use subject::{Name, process_engine, spec_of_subject};
+use vigil::Held;
 
 /// Runs without any intervention before the campaign; their output has to agree.
 const REHEARSALS: u32 = 3;
@@ -91,10 +93,18 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
             printer.json(&Summary::new(status, milliseconds, &ends, result.as_ref().err()));
         }
         Format::Text => {
-            if let Some(answer) = answer {
-                printer.data(&answer.text);
+            // What the closing words of a batch say of an app that was measured is part of the answer.
+            match (answer, ends.first()) {
+                (Some(answer), Some((_, CampaignEnd::Measured(totals)))) => {
+                    let (run, time) = (report::counted(totals.run, "trial"), report::duration(totals.milliseconds));
+                    printer.data(&format!("{}{run} in {time}\n", answer.text));
+                }
+                (Some(answer), Some((_, CampaignEnd::UpToDate(_)))) => printer.data(&format!("{}up to date\n", answer.text)),
+                (answer, _) => {
+                    printer.data(&answer.map(|answer| format!("{}\n", answer.text)).unwrap_or_default());
+                    printer.data(&report::closing(&ends));
+                }
             }
-            printer.data(&report::closing(&ends));
         }
     }
     result.map(|_| status)
@@ -135,15 +145,13 @@ impl Setting<'_> {
         let end = loop {
             let exit_code = app.workloads[0].success.exit_code;
             self.printer.note(&format!("success: {}", criterion.describe(exit_code)));
-            let end = self.campaign(engine, &app, &results, freshness).await?;
-            if !matches!(end, CampaignEnd::Measured(_)) || !matches!(criterion, Criterion::Output { .. }) {
+            if !matches!(criterion, Criterion::Output { .. }) {
+                break self.campaign(engine, &app, &results, freshness, self.stop).await?;
+            }
+            if let Held::Yes(end) = self.campaign_while_output_holds(engine, &app, &results, freshness).await? {
                 break end;
             }
-            let Some(again) = self.rehearse(engine, &app, 1).await? else { break CampaignEnd::Interrupted };
-            if again.agrees_with(&app.workloads[0].success) {
-                break end;
-            }
-            self.printer.note("the standard output changed meanwhile although nothing was done: measured again without it");
+            self.printer.note("the standard output changes with the time although nothing is done: measured without it");
             app.workloads[0].success = Success { stdout_equals: None, ..app.workloads[0].success.clone() };
             criterion = Criterion::ExitCode;
             freshness = Freshness::Fresh;
@@ -168,6 +176,7 @@ impl Setting<'_> {
         app: &AppSpec,
         results: &Path,
         freshness: Freshness,
+        stop: &Stop,
     ) -> anyhow::Result<CampaignEnd> {
         let measuring = &self.arguments.measuring;
         let reporters = Reporters::for_output_of_one(measuring.format, self.printer);
@@ -175,7 +184,7 @@ impl Setting<'_> {
         let jobs = if subject.image.is_none() { measuring.jobs_for_commands(!subject.no_isolation) } else { measuring.jobs() };
         let options = Options { jobs, freshness, settings: measuring.settings(), results: results.to_owned() };
         let apps = std::slice::from_ref(app);
-        let mut ends = campaign::batch(engine, apps, &options, &|event| reporters.emit(&event), self.stop).await;
+        let mut ends = campaign::batch(engine, apps, &options, &|event| reporters.emit(&event), stop).await;
         reporters.finish();
         ends.pop().map(|(_, end)| end).context("the campaign ended without an end")
     }
@@ -203,7 +212,7 @@ impl Setting<'_> {
                 text.push_str(&format!("{label}: {value}\n"));
             }
         }
-        text.push_str(&format!("\n{}\n", report::show_text(&title, &stored, &trials)));
+        text.push_str(&format!("\n{}", report::show_text(&title, &stored, &trials)));
         let verdicts = report::show_json(&title, &stored, &trials);
         Ok(Some(Answer { event: "verdicts", command, isolation, success, verdicts, text }))
     }
