@@ -24,6 +24,7 @@ fn measure(results: &Path, app: &str, workloads: &[&str], required: &'static [&'
     let app = AppSpec {
         name: app.to_owned(),
         directory: "/nowhere".into(),
+        image: None,
         description: String::new(),
         build_arguments: BTreeMap::new(),
         workloads: workloads.iter().map(workload).collect(),

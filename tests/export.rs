@@ -28,6 +28,7 @@ fn results() -> tempfile::TempDir {
     });
     let app = AppSpec {
         name: "app".to_owned(),
+        image: None,
         directory: "/nowhere".into(),
         description: String::new(),
         build_arguments: BTreeMap::new(),

@@ -8,21 +8,28 @@
 mod arguments;
 mod batch;
 mod clean;
+mod command;
 mod compare;
+mod compare_analysis;
 mod completions;
+mod database;
+mod db;
 mod doctor;
 mod explain;
 mod export;
+mod files;
 mod interrupt;
 mod measure;
 mod printer;
 mod progress;
 mod run;
+mod scratch;
 mod settings;
 mod shard;
 mod show;
 mod static_analysis;
 mod status;
+mod trace;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -70,10 +77,12 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
     match verb {
         Verb::Batch(arguments) => batch::batch(arguments, environment, printer),
         Verb::Run(arguments) => run::run(arguments, environment, printer),
+        Verb::Trace(arguments) => trace::trace(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
         Verb::Compare(arguments) => compare::compare(arguments, environment, printer),
         Verb::Export(arguments) => export::export(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
+        Verb::Db(arguments) => db::db(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),

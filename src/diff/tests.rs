@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::store::Environment;
 use crate::explore::model::{AppModel, drive};
 use crate::explore::{Explorer, Settings};
 use crate::spec::Workload;

@@ -200,16 +200,17 @@ fn totals(before: &Totals, after: &Totals) -> String {
         if before == after { format!("{after} {word}") } else { format!("{before} -> {after} {word}") }
     };
     let (first, second) = (before.verdicts, after.verdicts);
-    let avoided = |totals: &Totals| u32::try_from(totals.avoided_together).unwrap_or(u32::MAX);
-    [
+    let avoided = |totals: &Totals| totals.avoided_together.map(|items| u32::try_from(items).unwrap_or(u32::MAX));
+    let avoided = avoided(before).zip(avoided(after)).map(|(before, after)| pair(before, after, "items avoided at once"));
+    let mut parts = vec![
         pair(before.used, after.used, "calls used"),
         pair(first.required, second.required, "required"),
         pair(first.stub, second.stub, "stub only"),
         pair(first.fake, second.fake, "fake only"),
         pair(first.any, second.any, "any"),
-        pair(avoided(before), avoided(after), "items avoided at once"),
-    ]
-    .join(", ")
+    ];
+    parts.extend(avoided);
+    parts.join(", ")
 }
 
 /// What takes away from the comparison as a whole.
@@ -219,6 +220,8 @@ fn caution(difference: &Difference) -> Option<&'static str> {
         Some("the architectures differ: each has calls that the other has not")
     } else if differs("workload") {
         Some("the workloads differ: what changed may be their doing, and not the app's")
+    } else if differs("origin") {
+        Some("one side was measured here, the other elsewhere: by other means, and with another workload")
     } else if difference.conditions.iter().any(|condition| condition.what.starts_with("setting ")) {
         Some("one side was measured more thoroughly than the other")
     } else {
@@ -332,7 +335,7 @@ mod tests {
         let totals = |required: u32| Totals {
             used: 31,
             verdicts: Counts { required, any: 31 - required, ..Counts::default() },
-            avoided_together: 9,
+            avoided_together: Some(9),
         };
         let fails = || evidence(0, 2, Some("client: exit code 1,\nexpected | 0"));
         let required = ItemChange {

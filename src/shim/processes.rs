@@ -1,17 +1,17 @@
 //! Which processes of the app live, and which died of a signal: also those that their own parent reaps.
 //!
-//! The supervisor is the init of its pid namespace, so it reaps orphans itself and learns their wait status. A worker's
-//! status goes to the worker's parent. Three sources tell of it, the best first:
+//! The supervisor is the init of its pid namespace (or, where there is none of its own, at least the subreaper of its
+//! descendants), so it reaps orphans itself and learns their wait status. A worker's status goes to the worker's parent. Three sources tell of it, the best first:
 //!
 //! 1. a zombie that has not been reaped yet (`exit_code`, the 52nd field of `/proc/[pid]/stat`, proc(5)): its parent's
 //!    `wait4` is notified, so there is a look at it before it is gone;
 //! 2. its pidfd, which on Linux 6.15 and later still tells the status after the reaping;
 //! 3. the notified `exit_group` that every process makes which ends by itself: one that vanished without died of a signal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::sys::ProcessHandle;
 use crate::trial::{Death, Ending};
@@ -30,20 +30,36 @@ struct Process {
     ending_itself: bool,
     /// Whether its end is already accounted for.
     over: bool,
+    /// How long it was seen in uninterruptible sleep: as a rule it waits for a disk then.
+    blocked: Duration,
+}
+
+/// Which of the processes in `/proc` are the app's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Realm {
+    /// All of them: the supervisor has a pid namespace of its own.
+    Namespace,
+    /// Those that descend from the supervisor, which is their subreaper (prctl(2)).
+    Descendants,
 }
 
 /// The processes of the app, as far as they were seen.
 #[derive(Debug)]
 pub(super) struct Processes {
     own_pid: i32,
+    realm: Realm,
     known: BTreeMap<i32, Process>,
     deaths: Vec<Death>,
+    /// When processes were last looked through.
+    scanned: Instant,
 }
 
 /// The fields of `/proc/[pid]/stat` that matter here.
 struct Stat {
     name: String,
     zombie: bool,
+    /// In uninterruptible sleep.
+    blocked: bool,
     parent: i32,
     start: u64,
     /// User and system time, that of collected children included.
@@ -67,6 +83,7 @@ impl Stat {
         Some(Self {
             name: name.to_owned(),
             zombie: matches!(field(3)?, "Z" | "X"),
+            blocked: field(3)? == "D",
             parent: field(4)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
             ticks: (14..=17).filter_map(|number| field(number)?.parse::<u64>().ok()).sum(),
@@ -77,8 +94,8 @@ impl Stat {
 
 impl Processes {
     /// `own_pid` is the supervisor, which is no part of the app.
-    pub(super) fn new(own_pid: i32) -> Self {
-        Self { own_pid, known: BTreeMap::new(), deaths: Vec::new() }
+    pub(super) fn new(own_pid: i32, realm: Realm) -> Self {
+        Self { own_pid, realm, known: BTreeMap::new(), deaths: Vec::new(), scanned: Instant::now() }
     }
 
     /// Takes note of a process that is known to exist.
@@ -98,6 +115,7 @@ impl Processes {
             handle: ProcessHandle::open(pid),
             ending_itself: false,
             over: false,
+            blocked: Duration::ZERO,
         });
         if !stat.zombie {
             known.name.clone_from(&stat.name);
@@ -111,6 +129,8 @@ impl Processes {
 
     /// Looks through `/proc` for processes that came, became zombies, or vanished.
     pub(super) fn scan(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let passed = now - std::mem::replace(&mut self.scanned, now);
         let mut present = Vec::new();
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
@@ -120,8 +140,16 @@ impl Processes {
                 present.push(pid);
             }
         }
+        if self.realm == Realm::Descendants {
+            let descendants = descendants(self.own_pid, &present);
+            present.retain(|pid| descendants.contains(pid));
+        }
         for pid in &present {
-            self.add(*pid);
+            let Some(stat) = Stat::read(*pid) else { continue };
+            self.observe(*pid, &stat);
+            if let Some(known) = self.known.get_mut(pid).filter(|_| stat.blocked) {
+                known.blocked += passed;
+            }
         }
         let gone: Vec<i32> = self.known.keys().copied().filter(|pid| !present.contains(pid)).collect();
         for pid in gone {
@@ -174,6 +202,11 @@ impl Processes {
         self.known.keys().copied().filter(|pid| Stat::read(*pid).is_some_and(|stat| !stat.zombie)).collect()
     }
 
+    /// Longest time that one of the processes was blocked, as far as its main thread tells and looks at it can.
+    pub(super) fn blocked(&self) -> Duration {
+        self.known.values().map(|process| process.blocked).max().unwrap_or_default()
+    }
+
     /// How many processes are known, zombies included.
     pub(super) fn count(&self) -> usize {
         self.known.len()
@@ -182,6 +215,20 @@ impl Processes {
     /// The deaths by signal so far.
     pub(super) fn deaths(&self) -> &[Death] {
         &self.deaths
+    }
+}
+
+/// Those of the processes that descend from `ancestor`.
+fn descendants(ancestor: i32, pids: &[i32]) -> BTreeSet<i32> {
+    let parents: Vec<_> = pids.iter().filter_map(|pid| Some((*pid, Stat::read(*pid)?.parent))).collect();
+    let mut found = BTreeSet::from([ancestor]);
+    loop {
+        let before = found.len();
+        found.extend(parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>());
+        if found.len() == before {
+            found.remove(&ancestor);
+            return found;
+        }
     }
 }
 
@@ -259,7 +306,9 @@ mod tests {
         fields[48] = "139"; // exit_code, field 52
         let stat = Stat::parse(&format!("7 (a) Z (b) Z {}\n", fields.join(" "))).unwrap();
         assert_eq!(stat.name, "a) Z (b");
-        assert_eq!((stat.zombie, stat.parent, stat.start, stat.exit_code), (true, 1, 4242, 139));
+        assert_eq!((stat.zombie, stat.blocked, stat.parent, stat.start, stat.exit_code), (true, false, 1, 4242, 139));
+        let blocked = Stat::parse(&format!("7 (fio) D {}\n", fields.join(" "))).unwrap();
+        assert!(blocked.blocked && !blocked.zombie);
     }
 
     #[test]
@@ -272,8 +321,15 @@ mod tests {
 
     #[test]
     fn a_process_that_vanished_without_asking_for_its_end_died_of_a_signal() {
-        let process = |ending_itself| Process { name: "worker".into(), start: 1, handle: None, ending_itself, over: false };
-        let mut processes = Processes::new(1);
+        let process = |ending_itself| Process {
+            name: "worker".into(),
+            start: 1,
+            handle: None,
+            ending_itself,
+            over: false,
+            blocked: Duration::ZERO,
+        };
+        let mut processes = Processes::new(1, Realm::Namespace);
         processes.known.insert(1_000_001, process(true));
         processes.known.insert(1_000_002, process(false));
         processes.scan().unwrap();

@@ -74,6 +74,7 @@ pub struct AppEnd {
     /// Open files of all its processes when the trial ended; `None` where it could not be counted.
     pub open_files: Option<u64>,
     /// Time that the one of its threads alive at the end which waited longest for a processor spent waiting for one.
+    /// Or for a disk, if that is longer.
     pub starved: Duration,
 }
 

@@ -7,13 +7,14 @@
 //! sides come from the same build (the shim is embedded in `loupe`), so the format needs no versions.
 
 mod aftermath;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Output, Watch};
+use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Observe, Output, Trace, Watch};
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
 const HEADER_LIMIT: usize = 64 * 1024;
@@ -250,11 +251,26 @@ pub struct JobFile {
     pub content: Vec<u8>,
 }
 
+/// The surroundings that a shim outside any container makes before it supervises.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nest {
+    /// Whether they are kept apart from the machine, by namespaces and throw-away file systems.
+    pub isolated: bool,
+    /// Whether there is a network of their own, of which only the loopback interface is up.
+    pub own_network: bool,
+    /// The file that is the app's standard input, opened before anything is hidden; `None` for `/dev/null`.
+    pub input: Option<String>,
+}
+
 /// What the host says to a shim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// To a shim outside any container, first of all: make these surroundings, and be the supervisor in them.
+    Nest(Nest),
     /// To a supervisor: install the filter, start the app.
     Launch(Launch),
+    /// To a supervisor: observe a command, instead of launching an app.
+    Observe(Observe),
     /// To a supervisor: the trial is over; take stock, kill the app, report.
     Finish,
     /// To a sidecar: make a network namespace that never existed before and live in it.
@@ -280,6 +296,14 @@ impl Command {
                 }
                 frame.children(arguments(&launch.command))
             }
+            Self::Nest(nest) => {
+                let frame = Frame::new("nest").field("isolated", &nest.isolated).field("own-network", &nest.own_network);
+                match &nest.input {
+                    Some(input) => frame.field("input", input),
+                    None => frame,
+                }
+            }
+            Self::Observe(observe) => trace::observe_frame(observe),
             Self::Finish => Frame::new("finish"),
             Self::Network => Frame::new("network"),
             Self::Run(job) => {
@@ -309,6 +333,12 @@ impl Command {
                 output_limit: frame.parse("output-limit")?,
                 processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
             }),
+            "nest" => Self::Nest(Nest {
+                isolated: frame.parse("isolated")?,
+                own_network: frame.parse("own-network")?,
+                input: frame.optional("input")?,
+            }),
+            "observe" => Self::Observe(trace::observe(frame)?),
             "finish" => Self::Finish,
             "network" => Self::Network,
             "run" => {
@@ -375,6 +405,11 @@ pub struct AppReport {
 /// What a shim says to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The surroundings of a [`Command::Nest`] are there.
+    Nested {
+        /// How they are kept apart from the machine, in one line for people.
+        isolation: String,
+    },
     /// The shim runs and waits for commands.
     Hello,
     /// The filter is installed and the app's program is running under it.
@@ -388,6 +423,13 @@ pub enum Event {
     },
     /// The app has taken as much processor time as it may.
     Exhausted,
+    /// An observed command made a call, or something happened to it.
+    Line {
+        /// What, as a person reads it.
+        text: String,
+    },
+    /// An observed command is over; the last word of its observer.
+    Traced(Box<Trace>),
     /// The app is over; the last word of a supervisor.
     Report(Box<AppReport>),
     /// The new network namespace is there.
@@ -413,12 +455,15 @@ impl Event {
     #[must_use]
     pub fn frame(&self) -> Frame {
         match self {
+            Self::Nested { isolation } => Frame::new("nested").field("isolation", isolation),
             Self::Hello => Frame::new("hello"),
             Self::Installed => Frame::new("installed"),
             Self::MainEnded { ending, daemonised } => {
                 with_ending(Frame::new("main-ended"), Some(ending)).field("daemonised", &daemonised)
             }
             Self::Exhausted => Frame::new("exhausted"),
+            Self::Line { text } => Frame::new("line").body(text.clone().into_bytes()),
+            Self::Traced(trace) => trace::trace_frame(trace),
             Self::Report(report) => report_frame(report),
             Self::NetworkReady => Frame::new("network-ready"),
             Self::Listening => Frame::new("listening"),
@@ -437,6 +482,7 @@ impl Event {
     pub fn from_frame(frame: &Frame) -> Result<Self, WireError> {
         let message = || frame.text("message").map(str::to_owned);
         Ok(match frame.kind.as_str() {
+            "nested" => Self::Nested { isolation: frame.text("isolation")?.to_owned() },
             "hello" => Self::Hello,
             "installed" => Self::Installed,
             "main-ended" => Self::MainEnded {
@@ -444,6 +490,8 @@ impl Event {
                 daemonised: frame.parse("daemonised")?,
             },
             "exhausted" => Self::Exhausted,
+            "line" => Self::Line { text: frame.body_text()? },
+            "trace" => Self::Traced(Box::new(trace::trace(frame)?)),
             "report" => Self::Report(Box::new(report(frame)?)),
             "network-ready" => Self::NetworkReady,
             "listening" => Self::Listening,
@@ -685,7 +733,16 @@ mod tests {
         };
         let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };
         let job = Job { command: vec!["wrk".into()], port: Some(80), user: "a:b".into(), output_limit: 5, files: vec![file] };
-        let commands = [Command::Launch(launch), Command::Finish, Command::Network, Command::Run(job), Command::Cancel];
+        let nest = Nest { isolated: true, own_network: false, input: Some("/proc/1/fd/3 ".into()) };
+        let commands = [
+            Command::Nest(nest),
+            Command::Nest(Nest::default()),
+            Command::Launch(launch),
+            Command::Finish,
+            Command::Network,
+            Command::Run(job),
+            Command::Cancel,
+        ];
         for command in commands {
             let frames = decode(&command.frame().encode());
             assert_eq!(Command::from_frame(&frames[0]).unwrap(), command);
@@ -696,6 +753,7 @@ mod tests {
     fn every_event_round_trips() {
         let output = Output { kept: b"x".to_vec(), dropped: 0 };
         let events = [
+            Event::Nested { isolation: "own pid namespace; read-only: /a b".into() },
             Event::Hello,
             Event::Installed,
             Event::MainEnded { ending: Ending::Exited(-1), daemonised: true },
