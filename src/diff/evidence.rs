@@ -110,11 +110,8 @@ pub(super) struct Evidence {
 
 impl Evidence {
     pub(super) fn new(results: Results<'_>, trials: &[TrialRecord]) -> Self {
-        let reader = Reader {
-            finished: results.measured(),
-            runs: runs(trials),
-            configuration: results.measured().map(configuration),
-        };
+        let reader =
+            Reader { finished: results.measured(), runs: runs(trials), configuration: results.measured().map(configuration) };
         let calls = results.verdicts().iter().filter(|(_, row)| row.used);
         let calls = calls.map(|(call, row)| ((*call).into(), reader.side((*call).into(), row.verdict, true))).collect();
         let tried = |row: &DetailRow| row.stub.is_some() || row.fake.is_some();

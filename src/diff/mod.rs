@@ -221,14 +221,21 @@ fn both(before: &Side, after: &Side) -> Comparison {
         (None, Some(reasons)) => Comparison::NoLongerMeasurable { reasons },
         (Some(reasons), None) => Comparison::NowMeasurable { reasons },
         (None, None) => match (Results::of(&before.stored), Results::of(&after.stored)) {
-            (Some(first), Some(second)) => Comparison::Compared(Box::new(difference(first, &before.trials, second, &after.trials))),
+            (Some(first), Some(second)) => {
+                Comparison::Compared(Box::new(difference(first, &before.trials, second, &after.trials)))
+            }
             (Some(_), None) => Comparison::Missing,
             (None, _) => Comparison::New,
         },
     }
 }
 
-fn difference(before: Results<'_>, trials_before: &[TrialRecord], after: Results<'_>, trials_after: &[TrialRecord]) -> Difference {
+fn difference(
+    before: Results<'_>,
+    trials_before: &[TrialRecord],
+    after: Results<'_>,
+    trials_after: &[TrialRecord],
+) -> Difference {
     let known = |results: Results<'_>| {
         results.measured().is_some_and(|finished| !finished.features.is_empty() || !finished.pseudo_files.is_empty())
     };

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::store::Environment;
 use crate::explore::model::{AppModel, drive};
 use crate::explore::{Explorer, Settings};
 use crate::spec::Workload;
+use crate::store::Environment;
 use crate::store::{Freshness, Identity, Opened, Store};
 use crate::trial::{CallLog, CallStatistics, Item, Observation};
 

@@ -74,6 +74,13 @@ fn tell_of_runtime(policy: &Policy, printer: &Printer) {
     if !overruled.is_empty() {
         printer.note(&format!("note: avoidable, but let through as the container runtime needs it: {}", list(&overruled)));
     }
+    let early = policy.needs_no_new_privileges();
+    if !early.is_empty() {
+        printer.note(&format!(
+            "note: starts only with `--security-opt no-new-privileges`, as without it the runtime makes stubbed calls: {}",
+            list(&early)
+        ));
+    }
 }
 
 fn list(calls: &BTreeSet<Sysno>) -> String {
@@ -113,7 +120,8 @@ fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) ->
                 fallbacks: BTreeSet::new(),
             },
             (None, Some(_)) => {
-                let message = format!("`{name}` was imported, and no joint configuration was ever run\nhint: leave `--joint` out");
+                let message =
+                    format!("`{name}` was imported, and no joint configuration was ever run\nhint: leave `--joint` out");
                 return Err(WrongUsage(message).into());
             }
             (None, None) => {
