@@ -68,10 +68,12 @@ impl Rehearsal {
         }
     }
 
-    /// Whether every run still gives what `success` asks of the output: what agreed a while ago may depend on the time.
+    /// Whether every run still gives what `success` asks of the output: what agreed a while ago may depend on the time. Runs with
+    /// trouble of the engine tell nothing.
     #[must_use]
     pub fn agrees_with(&self, success: &Success) -> bool {
-        let same = |expected: &Vec<u8>| self.observations.iter().all(|observation| observation.app.stdout.kept == *expected);
+        let mut runs = self.observations.iter().filter(|observation| observation.trouble.is_none());
+        let same = |expected: &Vec<u8>| runs.all(|observation| observation.app.stdout.kept == *expected);
         success.stdout_equals.as_ref().is_none_or(same)
     }
 
@@ -191,6 +193,9 @@ mod tests {
         assert_eq!(rehearsal(&["a", "a"]).criterion(&mut success), Criterion::Output { runs: 2 });
         assert_eq!(success.stdout_equals.as_deref(), Some(b"a".as_slice()));
         assert!(rehearsal(&["a"]).agrees_with(&success) && !rehearsal(&["b"]).agrees_with(&success));
+        let mut troubled = rehearsal(&[""]);
+        troubled.observations[0].trouble = Some(crate::trial::Trouble::Interrupted);
+        assert!(troubled.agrees_with(&success));
         let mut success = Success { stdout_matches: vec![regex::Regex::new("x").unwrap()], ..Success::default() };
         assert_eq!(rehearsal(&["a", "a"]).criterion(&mut success), Criterion::Patterns);
         assert_eq!(success.stdout_equals, None);
