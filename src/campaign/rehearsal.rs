@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
 
 use super::{FIRST_DEADLINE, Stop};
 use crate::engine::{Engine, EngineError, Notice, Session, Subject};
@@ -90,7 +90,7 @@ impl Rehearsal {
     }
 }
 
-/// Runs the workload so many times at once without any intervention; `None` if asked to stop.
+/// Runs the workload so many times without any intervention, `at_once` of them at the same time; `None` if asked to stop.
 ///
 /// # Errors
 /// When the engine cannot make the app ready.
@@ -99,11 +99,12 @@ pub async fn rehearse<E: Engine>(
     app: &AppSpec,
     workload: &Workload,
     runs: u32,
+    at_once: usize,
     notice: Notice,
     stop: &Stop,
 ) -> Result<Option<Rehearsal>, EngineError> {
     let requests: Vec<_> = (0..runs).map(|replica| request(replica, Purpose::Baseline, Watch::Treated)).collect();
-    let ran = run(engine, app, workload, &requests, notice, stop).await?;
+    let ran = run(engine, app, workload, &requests, at_once, notice, stop).await?;
     Ok(ran.map(|(subject, observations)| Rehearsal { kind: subject.kind, observations }))
 }
 
@@ -132,7 +133,7 @@ pub async fn watch_once<E: Engine>(
 ) -> Result<Option<Watched>, EngineError> {
     let workload = Workload { timeout: limit.or(workload.timeout), ..workload.clone() };
     let requests = [request(0, Purpose::Trace, Watch::Everything)];
-    let ran = run(engine, app, &workload, &requests, notice, stop).await?;
+    let ran = run(engine, app, &workload, &requests, 1, notice, stop).await?;
     Ok(ran.and_then(|(subject, observations)| {
         let observation = observations.into_iter().next()?;
         let outcome = judge(&workload, subject.kind, subject.port, &observation);
@@ -140,12 +141,13 @@ pub async fn watch_once<E: Engine>(
     }))
 }
 
-/// Makes the app ready and runs all of the trials at once.
+/// Makes the app ready and runs the trials, `at_once` of them at the same time.
 async fn run<E: Engine>(
     engine: &E,
     app: &AppSpec,
     workload: &Workload,
     requests: &[TrialRequest],
+    at_once: usize,
     notice: Notice,
     stop: &Stop,
 ) -> Result<Option<(Subject, Vec<Observation>)>, EngineError> {
@@ -157,7 +159,8 @@ async fn run<E: Engine>(
     let limit = workload.timeout.unwrap_or(FIRST_DEADLINE);
     let deadline = Deadline { ready: limit, work: limit, total: limit, processor: None };
     session.expect(requests.len());
-    let trials = join_all(requests.iter().map(|request| session.run(request, deadline)));
+    let trials = futures_util::stream::iter(requests.iter().map(|request| session.run(request, deadline)));
+    let trials = trials.buffered(at_once.max(1)).collect::<Vec<_>>();
     let observations = tokio::select! {
         () = stop.wait() => None,
         observations = trials => Some(observations),
