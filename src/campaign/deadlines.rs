@@ -30,8 +30,7 @@ struct Rules {
     work_at_first: Rule,
     /// Processor time beyond the baseline's at a first look.
     processor_at_first: Rule,
-    /// A run that repeats one that failed may take so long to listen (and one that had to wait for a processor meanwhile is
-    /// repeated alone) …
+    /// A run that repeats one that failed may take so long to listen (one that had to wait for a processor is repeated alone) …
     ready: Rule,
     /// … and so long for the workload: a pass at a sixth of the speed is still seen as one.
     work: Rule,

@@ -4,6 +4,7 @@
 //! One campaign is one app and workload; a batch runs campaigns one after the other, each with as many trials at a time as there
 //! are jobs. Resuming is replaying: a trial whose outcome is stored is not run but recorded.
 
+mod checks;
 mod deadlines;
 mod event;
 mod rehearsal;
@@ -12,8 +13,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub use checks::{Checks, Settled};
 use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
 use futures_util::StreamExt;
@@ -24,7 +26,9 @@ use tokio::sync::Notify;
 use crate::engine::{Engine, EngineError, Platform, Session, Subject};
 use crate::explore::{Explorer, Findings, Knowledge, Likelihoods, Settings, Step, Strategy};
 use crate::spec::{self, AppSpec, Workload};
-use crate::store::{Conclusion, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord};
+use crate::store::{
+    Conclusion, Date, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord,
+};
 use crate::trial::{InconclusiveCause, Observation, Outcome, TrialRequest, judge};
 
 /// How a batch is to be run.
@@ -84,7 +88,14 @@ impl CampaignError {
             Self::Engine(error) => error.is_fatal(),
             Self::Store(StoreError::Write { .. }) => true,
             Self::Store(
-                StoreError::Read { .. } | StoreError::Broken { .. } | StoreError::Busy { .. } | StoreError::BadName { .. },
+                StoreError::Read { .. }
+                | StoreError::Broken { .. }
+                | StoreError::Wrong { .. }
+                | StoreError::Several { .. }
+                | StoreError::Sqlite { .. }
+                | StoreError::Busy { .. }
+                | StoreError::Imported { .. }
+                | StoreError::BadName { .. },
             ) => false,
         }
     }
@@ -298,6 +309,12 @@ impl<E: Engine> Campaign<'_, E> {
     }
 }
 
+/// The day, in UTC; `None` if the clock is far off.
+fn today() -> Option<Date> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Date::from_days(since.as_secs() / (24 * 60 * 60))
+}
+
 /// Stores what came out, and says how the campaign ended.
 fn conclude(
     journal: Journal,
@@ -311,7 +328,8 @@ fn conclude(
     let environment = Environment {
         isolation: platform.isolation.clone(),
         ..Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone())
-    };
+    }
+    .on(today());
     let conclusion = journal.finish(findings, &environment, elapsed)?;
     Ok(match (conclusion, findings) {
         (Conclusion::Finished(finished), _) if finished.summary.incomplete.is_empty() => {

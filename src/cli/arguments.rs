@@ -7,8 +7,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 use regex::{Regex, RegexBuilder};
 
+use super::check::CheckArguments;
 use super::compare::CompareArguments;
+use super::db::DbArguments;
 use super::export::ExportArguments;
+use super::os::OsArguments;
+use super::plan::PlanArguments;
 use super::settings::{default_jobs, default_jobs_for_commands};
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
@@ -35,10 +39,11 @@ use crate::trial::Item;
   loupe trace -- ls /          only see which calls it makes
   loupe show nginx             its verdicts with their reasons
   loupe compare old/ results/  what changed since then
+  loupe plan --os kerla        what an OS has to implement next
 
 Exit codes:
   0    done
-  1    a negative answer: an app that could not be measured, a result that got worse
+  1    a negative answer: an app that could not be measured or does not run on an OS, a result that got worse
   2    a mistake in the command line or in an app.yaml
   3    the environment is not usable: no engine, kernel too old
   4    finished, but something stayed inconclusive
@@ -117,6 +122,10 @@ pub(super) enum Verb {
     Compare(CompareArguments),
     Export(ExportArguments),
     Static(StaticArguments),
+    Plan(PlanArguments),
+    Check(CheckArguments),
+    Os(OsArguments),
+    Db(DbArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
@@ -179,7 +188,7 @@ pub(super) struct RunArguments {
     #[arg(value_name = "APP_DIR", required_unless_present_any = ["image", "command"], conflicts_with_all = ["image", "command"])]
     pub(super) app: Option<PathBuf>,
     /// The variant of the app, as its app.yaml names it
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["image", "command"])]
+    #[arg(long, value_name = "NAME", requires = "app")]
     pub(super) variant: Option<String>,
     #[command(flatten)]
     pub(super) subject: SubjectArguments,
@@ -428,7 +437,7 @@ pub(super) fn time(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
+pub(super) fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
     text.parse().ok().filter(|number| *number >= N::from(1)).ok_or("has to be a whole number, at least 1")
 }
 

@@ -7,15 +7,22 @@
 
 mod arguments;
 mod batch;
+mod check;
 mod clean;
 mod command;
 mod compare;
+mod compare_analysis;
 mod completions;
+mod database;
+mod db;
 mod doctor;
 mod explain;
 mod export;
+mod files;
 mod interrupt;
 mod measure;
+mod os;
+mod plan;
 mod printer;
 mod progress;
 mod run;
@@ -78,6 +85,10 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Compare(arguments) => compare::compare(arguments, environment, printer),
         Verb::Export(arguments) => export::export(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
+        Verb::Plan(arguments) => plan::plan(arguments, environment, printer),
+        Verb::Check(arguments) => check::check(arguments, environment, printer),
+        Verb::Os(arguments) => os::os(arguments, printer),
+        Verb::Db(arguments) => db::db(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),
         Verb::Completions(arguments) => Ok(completions::completions(arguments, printer)),

@@ -2,19 +2,40 @@
 //!
 //! Last stage before the command line. It decides nothing: every number comes from the store or from a campaign's end.
 
+mod analyses;
 mod binary;
+mod check;
 mod closing;
 mod compare;
+mod coverage;
+mod database;
+mod evidence;
+mod imported;
+mod plan;
+mod profiles;
 mod source;
+mod statistics;
 mod table;
 mod trace;
 mod verdicts;
 mod why;
 
+pub use analyses::{AnalysisComparison, AnalysisRow, Mean, analyses_csv, analyses_markdown, analyses_svg, analyses_text};
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
+pub use check::{Answer, Check, CheckJson};
 pub use closing::{closing, counts};
 pub use compare::{compare_markdown, compare_text};
+pub use coverage::{Coverage, CoverageStep};
+pub use database::{ListLine, import_text, list_csv, list_lines, list_text};
+pub use evidence::{CallAnswer, CallEvidence, TrialEvidence, answer_csv, answer_text};
+pub use imported::provenance_text;
+pub use plan::{
+    Checked, PlanJson, UnlockJson, WhatIfJson, plan_csv, plan_json, plan_markdown, plan_text, unlock_json, unlock_text,
+    what_if_json, what_if_text,
+};
+pub use profiles::{ListedJson, ProfileJson, profile_json, profile_text, profiles_json, profiles_text};
 pub use source::{SourceJson, source_text};
+pub use statistics::{CallCounts, CallStatistics, Statistics, Together, coverage_csv, statistics_csv, statistics_text};
 pub use table::{Align, Table};
 pub use trace::{TraceJson, observed_closing, observed_text, watched_text};
 pub use verdicts::{show_json, show_text};
@@ -36,6 +57,22 @@ pub fn duration(milliseconds: u64) -> String {
 #[must_use]
 pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `1 analysis`, `2 analyses`: a number with an irregular noun.
+#[must_use]
+pub fn counted_as(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+/// One line of CSV (RFC 4180): cells are quoted where they have to be.
+#[must_use]
+pub fn csv_line(cells: &[impl AsRef<str>]) -> String {
+    let cell = |cell: &str| {
+        if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+    };
+    let cells: Vec<_> = cells.iter().map(|text| cell(text.as_ref())).collect();
+    format!("{}\n", cells.join(","))
 }
 
 #[cfg(test)]
@@ -66,5 +103,10 @@ mod tests {
     #[test]
     fn one_thing_has_no_plural() {
         assert_eq!([0, 1, 2].map(|number| counted(number, "trial")), ["0 trials", "1 trial", "2 trials"]);
+    }
+
+    #[test]
+    fn cells_of_csv_are_quoted_where_they_have_to_be() {
+        assert_eq!(csv_line(&["a", "b,c", "say \"x\"", "two\nlines", ""]), "a,\"b,c\",\"say \"\"x\"\"\",\"two\nlines\",\n");
     }
 }

@@ -63,6 +63,9 @@ pub fn show_text(name: &str, stored: &Stored, trials: &[TrialRecord]) -> String 
         }
         text.push('\n');
     }
+    if let Some(imported) = &stored.imported {
+        text.push_str(&super::imported::imported_text(name, imported));
+    }
     let Some(finished) = &stored.finished else { return text };
     let reasons = Reasons::new(trials);
     let mut table = Table::new(&[
@@ -81,7 +84,7 @@ pub fn show_text(name: &str, stored: &Stored, trials: &[TrialRecord]) -> String 
             call.to_string(),
             count.to_string(),
             format!("{verdict}{}{degraded}", remark(finished, (*call).into())),
-            row.joint.to_string(),
+            row.joint.map_or_else(String::new, |plan| plan.to_string()),
             reasons.of(*call, Treatment::Stub),
             reasons.of(*call, Treatment::Fake),
         ]);
@@ -255,6 +258,11 @@ pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_j
             })
         })
     });
+    let imported = stored.imported.iter().flat_map(|imported| {
+        imported.verdicts.iter().map(|(call, row)| {
+            serde_json::json!({ "syscall": call, "used": row.used, "verdict": row.verdict, "stub": row.stub, "fake": row.fake })
+        })
+    });
     let detail = |finished: &Finished, item: Item, row: &DetailRow| {
         serde_json::json!({
             "item": item,
@@ -271,10 +279,11 @@ pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_j
     });
     serde_json::json!({
         "name": name,
-        "calls": calls.collect::<Vec<_>>(),
+        "calls": calls.chain(imported).collect::<Vec<_>>(),
         "details": details.collect::<Vec<_>>(),
         "summary": stored.finished.as_ref().map(|finished| &finished.summary),
         "environment": stored.finished.as_ref().map(|finished| &finished.environment),
+        "provenance": stored.imported.as_ref().map(|imported| &imported.provenance),
         "refused": stored.refused.as_ref().map(|refused| &refused.reasons),
     })
 }

@@ -57,9 +57,9 @@ pub(super) fn variants(node: &Node, app: &AppSpec, dockerfile: Option<&str>, pro
             problems.at(at, format!("variant `{name}` has the same build arguments as `{other}`")).hint("remove one of them");
         }
         variants.push(AppSpec {
-            image: app.image.clone(),
             name: format!("{}{SEPARATOR}{name}", app.name),
             directory: app.directory.clone(),
+            image: app.image.clone(),
             description: description.map_or_else(|| app.description.clone(), |text| text.trim().to_owned()),
             build_arguments,
             workloads: app.workloads.clone(),

@@ -22,6 +22,14 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// A SQLite file could not be written.
+    #[error("cannot write the database `{}`", path.display())]
+    Sqlite {
+        /// Which one.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// A file does not hold what it should.
     #[error("{}:{line}: {message}", path.display())]
     Broken {
@@ -32,10 +40,30 @@ pub enum StoreError {
         /// What is wrong.
         message: String,
     },
-    /// Another Loupe is at work on the same campaign.
-    #[error("another loupe is measuring into `{}`", path.display())]
+    /// A folder does not hold what it should.
+    #[error("{}: {message}", path.display())]
+    Wrong {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// Many things are wrong with what was to be read, and none of it was taken.
+    #[error("{}", list(problems))]
+    Several {
+        /// What is wrong; never empty.
+        problems: Vec<StoreError>,
+    },
+    /// Another Loupe is at work on the same campaign, or in the same folder.
+    #[error("another loupe is at work in `{}`", path.display())]
     Busy {
-        /// The folder of the campaign.
+        /// The folder.
+        path: PathBuf,
+    },
+    /// What was imported would have to make room for what is to be measured.
+    #[error("`{}` holds imported results", path.display())]
+    Imported {
+        /// The folder.
         path: PathBuf,
     },
     /// A name that cannot be the name of a folder of results.
@@ -68,6 +96,8 @@ impl StoreError {
                 _ => None,
             },
             Self::Broken { .. } => Some("restore the file, or measure again with `--fresh`"),
+            Self::Wrong { .. } | Self::Several { .. } | Self::Sqlite { .. } => None,
+            Self::Imported { .. } => Some("measure into another folder with `--results`, or move the imported one away"),
             Self::Busy { .. } => Some("wait for it to end, or choose another folder with `--results`"),
             Self::BadName { .. } => Some("use a plain name without `/` that does not begin with a dot"),
         }
@@ -83,7 +113,20 @@ impl StoreError {
         |source| Self::Read { path, source }
     }
 
+    pub(super) fn wrong(path: &Path, message: impl Into<String>) -> Self {
+        Self::Wrong { path: path.to_owned(), message: message.into() }
+    }
+
     pub(super) fn broken(path: &Path, line: usize, message: impl Into<String>) -> Self {
         Self::Broken { path: path.to_owned(), line, message: message.into() }
     }
+}
+
+/// Each problem on a line of its own, with its cause.
+fn list(problems: &[StoreError]) -> String {
+    let line = |problem: &StoreError| match std::error::Error::source(problem) {
+        Some(source) => format!("{problem}: {source}"),
+        None => problem.to_string(),
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -12,6 +12,7 @@
 //! | `environment.json` | image, kernel, engine, settings … |
 //! | `summary.json` | counts, the joint configuration, what is unstable, unexercised, or incomplete |
 //! | `refused.json` | only if the last attempt was refused: reasons and evidence. Older results stay beside it |
+//! | `provenance.json` | only of imported results, in the place of trace, trials, environment and summary: where they come from |
 //! | `static-binary.csv`, `static-source.csv` | what a static analysis reported, if one was made; details in a `.json` beside it |
 //! | `in-progress/` | only until the campaign ends: its identity, a lock, and the trials so far |
 //!
@@ -20,17 +21,25 @@
 //!
 //! What was decided where nothing else said so:
 //!
+//! - Several measurements of the same app and workload stand side by side as `<workload>@<label>`: variants and dates of imported
+//!   ones. Which of them is meant is decided by what they record (`entries`), never by the times of files.
+//! - What was imported is never replaced by what is measured: measuring in the same place is refused.
 //! - A refused campaign is tried again each time: its reason may be gone.
 //! - An incomplete campaign leaves an empty `verdict` cell for a call that has none, and is not up to date: measuring again
 //!   takes over its conclusive trials and runs the others.
 //! - A campaign in progress that matches is resumed even if finished results are up to date: it was begun with `fresh`.
 
 mod analysis;
+mod date;
 mod details;
+mod entries;
 mod error;
+pub mod exchange;
 mod files;
 mod journal;
 mod knowledge;
+pub mod loupedb;
+mod provenance;
 mod record;
 mod summary;
 mod tables;
@@ -41,13 +50,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use analysis::{ANALYSIS_HEADER, Analysis, AnalysisTable, read_analysis, write_analysis};
+pub use date::{Date, NotADate};
 pub use details::{
     DetailRow, DetailTable, FEATURES_HEADER, PSEUDO_FILES_HEADER, read_features, read_pseudo_files, write_features,
     write_pseudo_files,
 };
+pub use entries::{Entries, Entry, LABEL, Measurement, Origin, family};
 pub use error::StoreError;
 pub use files::FORMAT;
 pub use journal::Journal;
+pub use provenance::{Provenance, SourceFile};
 pub use record::{AppRecord, CheckRecord, ClientRecord, Durations, ForeignCount, Hits, KEPT_LINES, TrialRecord};
 pub use summary::{Counts, DegradationSummary, Environment, Identity, JointSummary, Refused, Summary, TreatmentSummary};
 pub use tables::{
@@ -75,6 +87,15 @@ pub struct Finished {
     pub environment: Environment,
     /// `summary.json`.
     pub summary: Summary,
+}
+
+/// What was measured elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// `verdicts.csv`.
+    pub verdicts: Verdicts,
+    /// `provenance.json`.
+    pub provenance: Provenance,
 }
 
 /// How a campaign ended.
@@ -119,6 +140,8 @@ pub enum Freshness {
 pub struct Stored {
     /// The results of the last campaign that was finished.
     pub finished: Option<Finished>,
+    /// Results that were measured elsewhere; then there are no others.
+    pub imported: Option<Imported>,
     /// Why the last attempt was refused, if it came after those.
     pub refused: Option<Refused>,
 }
@@ -138,9 +161,29 @@ impl Folder {
         self.path.join("in-progress")
     }
 
+    fn provenance(&self) -> Result<Option<Provenance>, StoreError> {
+        let path = self.file("provenance.json");
+        files::read_if_there(&path)?.map(|text| files::from_json(&path, &text)).transpose()
+    }
+
+    fn imported(&self) -> Result<Option<Imported>, StoreError> {
+        let Some(provenance) = self.provenance()? else {
+            return Ok(None);
+        };
+        let path = self.file("verdicts.csv");
+        let text = files::read(&path)?;
+        let verdicts = read_verdicts(&path, &text)?;
+        if provenance.verdicts_sha256 != summary::sha256(&text) {
+            let message = "belongs to another `verdicts.csv` than the one beside it";
+            return Err(StoreError::broken(&self.file("provenance.json"), 1, message));
+        }
+        Ok(Some(Imported { verdicts, provenance }))
+    }
+
+    /// The results of a campaign; `None` if there are none, or those there were imported.
     fn finished(&self) -> Result<Option<Finished>, StoreError> {
         let path = self.file("verdicts.csv");
-        let Some(text) = files::read_if_there(&path)? else {
+        let Some(text) = files::read_if_there(&path)?.filter(|_| !self.file("provenance.json").exists()) else {
             return Ok(None);
         };
         let verdicts = read_verdicts(&path, &text)?;
@@ -212,9 +255,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Busy`] if another Loupe has it open; otherwise if its files cannot be read or written, or are broken.
+    /// [`StoreError::Busy`] if another Loupe has it open; [`StoreError::Imported`] if imported results stand there; otherwise if its files cannot be read or written, or are broken.
     pub fn campaign(&self, app: &str, workload: &str, identity: &Identity, freshness: Freshness) -> Result<Opened, StoreError> {
         let folder = self.folder(app, workload)?;
+        if folder.file("provenance.json").exists() {
+            return Err(StoreError::Imported { path: folder.path });
+        }
         // Results that are broken or of another format are no reason to refuse measuring anew.
         let finished = if freshness == Freshness::Fresh { None } else { folder.finished().unwrap_or_default() };
         let in_progress = journal::in_progress(&folder, identity)?;
@@ -255,7 +301,7 @@ impl Store {
     /// If its files cannot be read or are broken.
     pub fn read(&self, app: &str, workload: &str) -> Result<Stored, StoreError> {
         let folder = self.folder(app, workload)?;
-        Ok(Stored { finished: folder.finished()?, refused: folder.refused()? })
+        Ok(Stored { finished: folder.finished()?, imported: folder.imported()?, refused: folder.refused()? })
     }
 
     /// The evidence of the finished campaign of `app` and `workload`, in a stable order.

@@ -28,8 +28,8 @@ pub struct VerdictRow {
     pub fake: bool,
     /// What follows; `None` (an empty cell) if a treatment stayed inconclusive.
     pub verdict: Option<Verdict>,
-    /// What the joint configuration does about it.
-    pub joint: Plan,
+    /// What the joint configuration does about it; `None` (an empty cell) where none was ever run, as for imported results.
+    pub joint: Option<Plan>,
 }
 
 /// The lines of `verdicts.csv` by call.
@@ -42,7 +42,7 @@ pub(super) fn verdicts(measured: &Measured) -> Verdicts {
         stub: row.stub.works(),
         fake: row.fake.works(),
         verdict: row.verdict,
-        joint: row.joint,
+        joint: Some(row.joint),
     };
     measured.rows.iter().filter_map(|(item, found)| Some((item.call()?, row(found)))).collect()
 }
@@ -54,8 +54,9 @@ pub fn write_verdicts(verdicts: &Verdicts) -> String {
     let mut text = format!("{VERDICTS_HEADER}\n");
     for (call, row) in verdicts {
         let verdict = row.verdict.map_or("", Verdict::name);
+        let joint = row.joint.map_or("", Plan::name);
         let (used, stub, fake) = (letter(row.used), letter(row.stub), letter(row.fake));
-        let _ = writeln!(text, "{call},{used},{stub},{fake},{verdict},{}", row.joint);
+        let _ = writeln!(text, "{call},{used},{stub},{fake},{verdict},{joint}");
     }
     text
 }
@@ -94,11 +95,14 @@ fn verdict_row(line: &str) -> Result<(Sysno, VerdictRow), String> {
         "" => None,
         name => Some(name.parse::<Verdict>().map_err(|error| error.to_string())?),
     };
-    let joint: Plan = joint.parse().map_err(|error: crate::explore::UnknownName| error.to_string())?;
+    let joint = match joint {
+        "" => None,
+        name => Some(name.parse::<Plan>().map_err(|error| error.to_string())?),
+    };
     if verdict.is_some_and(|verdict| verdict != Verdict::from_treatments(stub, fake)) {
         return Err("`verdict` contradicts `stub` and `fake`".to_owned());
     }
-    if (joint == Plan::Stub && !stub) || (joint == Plan::Fake && !fake) {
+    if (joint == Some(Plan::Stub) && !stub) || (joint == Some(Plan::Fake) && !fake) {
         return Err("`joint` contradicts `stub` and `fake`".to_owned());
     }
     Ok((call, VerdictRow { used, stub, fake, verdict, joint }))
@@ -213,7 +217,8 @@ mod tests {
         chown,Y,Y,N,stub,stub\n\
         close,Y,N,Y,fake,fake\n\
         futex,Y,Y,Y,any,implement\n\
-        read,Y,N,N,,implement\n";
+        read,Y,N,N,,implement\n\
+        uname,N,Y,Y,any,\n";
 
     fn read(text: &str) -> Result<Verdicts, StoreError> {
         read_verdicts(Path::new("verdicts.csv"), text)
@@ -225,7 +230,9 @@ mod tests {
         assert_eq!(write_verdicts(&verdicts), TEXT);
         let row = verdicts[&"chown".parse().unwrap()];
         assert!(row.stub && !row.fake);
-        assert_eq!((row.verdict, row.joint), (Some(Verdict::Stub), Plan::Stub));
+        assert_eq!((row.verdict, row.joint), (Some(Verdict::Stub), Some(Plan::Stub)));
+        let imported = verdicts[&"uname".parse().unwrap()];
+        assert_eq!((imported.used, imported.joint), (false, None));
     }
 
     #[test]
@@ -240,7 +247,7 @@ mod tests {
             ("any,", "all,", "5: `all` is not a verdict (one of required, stub, fake, any)"),
             (",,implement", ",implement", "6: 5 columns instead of 6"),
             ("N,N,,implement\n", "N,N,,implement\r\n", "6: `implement\r` is not a plan (one of implement, stub, fake)"),
-            ("N,N,,implement\n", "N,N,,impl", "6: the file is cut off: no line end"),
+            ("any,\n", "any,impl", "7: the file is cut off: no line end"),
         ] {
             assert!(TEXT.contains(from), "{from}");
             let error = read(&TEXT.replacen(from, to, 1)).unwrap_err();

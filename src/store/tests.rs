@@ -121,7 +121,7 @@ fn finished_campaign_is_read_back_as_it_was_written() {
     let Conclusion::Finished(finished) = conclusion else { panic!("refused") };
     assert_eq!(store.list().unwrap(), [("nginx".to_owned(), "wrk".to_owned())]);
     let stored = store.read("nginx", "wrk").unwrap();
-    assert_eq!(stored, Stored { finished: Some(*finished.clone()), refused: None });
+    assert_eq!(stored, Stored { finished: Some(*finished.clone()), imported: None, refused: None });
     let trials = store.trials("nginx", "wrk").unwrap();
     assert_eq!(trials.len(), ran);
     assert!(trials.is_sorted_by_key(TrialRecord::order));

@@ -6,6 +6,7 @@
 //! Pure. The shim is built without procedural macros (see `build.rs`), hence a format of our own and no serde. Both
 //! sides come from the same build (the shim is embedded in `loupe`), so the format needs no versions.
 
+mod aftermath;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{
-    Aftermath, AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, NextCall, Observe, Output, Trace,
-    Treatment, Watch, Written,
-};
-use crate::syscalls::Sysno;
+use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Observe, Output, Trace, Watch};
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
 const HEADER_LIMIT: usize = 64 * 1024;
@@ -586,68 +583,11 @@ fn report_frame(report: &AppReport) -> Frame {
         let frame = Frame::new("foreign").field("architecture", &call.architecture).field("number", &call.number);
         children.push(frame.field("count", &count));
     }
-    children.extend(calls.aftermaths.iter().map(aftermath_frame));
+    children.extend(calls.aftermaths.iter().map(aftermath::frame_of));
     for (item, sequences) in &calls.sequences {
-        children.extend(sequences.iter().map(|calls| {
-            let names: Vec<_> = calls.iter().map(|call| call.name()).collect();
-            Frame::new("sequence").field("item", item).field("calls", &names.join(","))
-        }));
+        children.extend(sequences.iter().map(|calls| aftermath::sequence_frame(*item, calls)));
     }
     frame.children(children)
-}
-
-fn aftermath_frame(aftermath: &Aftermath) -> Frame {
-    let next = aftermath.next.iter().map(|next| {
-        let mut frame = Frame::new("next").field("name", &next.call).field("made", &next.made);
-        if let Some(treatment) = next.treatment {
-            frame = frame.field("treatment", &treatment);
-        }
-        if let Some(written) = &next.written {
-            frame = frame.field("to", &written.to).body(written.text.clone().into_bytes());
-        }
-        frame
-    });
-    Frame::new("aftermath")
-        .field("item", &aftermath.item)
-        .field("treatment", &aftermath.treatment)
-        .field("process", &aftermath.process)
-        .field("made", &aftermath.made)
-        .children(next)
-}
-
-fn aftermath(frame: &Frame) -> Result<Aftermath, WireError> {
-    let next = frame.frames()?;
-    let next = next.iter().map(|child| {
-        if child.kind != "next" {
-            return Err(child.unexpected());
-        }
-        let to = child.fields.get("to");
-        Ok(NextCall {
-            call: child.parse("name")?,
-            treatment: if child.fields.contains_key("treatment") { Some(treatment(child)?) } else { None },
-            made: child.text("made")?.to_owned(),
-            written: to.map(|to| Ok(Written { to: to.clone(), text: child.body_text()? })).transpose()?,
-        })
-    });
-    Ok(Aftermath {
-        item: frame.parse("item")?,
-        treatment: treatment(frame)?,
-        process: frame.text("process")?.to_owned(),
-        made: frame.text("made")?.to_owned(),
-        next: next.collect::<Result<_, _>>()?,
-    })
-}
-
-fn treatment(frame: &Frame) -> Result<Treatment, WireError> {
-    let name = frame.text("treatment")?;
-    let known = Treatment::ALL.into_iter().find(|treatment| treatment.name() == name);
-    known.ok_or_else(|| WireError::new(format!("treatment `{name}`")))
-}
-
-fn sequence(frame: &Frame) -> Result<Vec<Sysno>, WireError> {
-    let names = frame.text("calls")?;
-    let bad = || WireError::new(format!("calls `{names}`"));
-    names.split(',').filter(|name| !name.is_empty()).map(|name| Sysno::from_name(name).ok_or_else(bad)).collect()
 }
 
 fn report(frame: &Frame) -> Result<AppReport, WireError> {
@@ -683,8 +623,8 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
                 let call = ForeignCall { architecture: child.parse("architecture")?, number: child.parse("number")? };
                 calls.foreign.insert(call, child.parse("count")?);
             }
-            "aftermath" => calls.aftermaths.push(aftermath(&child)?),
-            "sequence" => calls.sequences.entry(child.parse("item")?).or_default().push(sequence(&child)?),
+            "aftermath" => calls.aftermaths.push(aftermath::read(&child)?),
+            "sequence" => calls.sequences.entry(child.parse("item")?).or_default().push(aftermath::read_sequence(&child)?),
             _ => return Err(child.unexpected()),
         }
     }
@@ -713,7 +653,9 @@ fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Aftermath, NextCall, Treatment, Written};
     use super::*;
+    use crate::syscalls::Sysno;
     use proptest::prelude::*;
 
     fn decode(bytes: &[u8]) -> Vec<Frame> {
