@@ -25,7 +25,6 @@ fn measure(results: &Path, app: &str, workloads: &[&str], required: &'static [&'
         name: app.to_owned(),
         image: None,
         directory: "/nowhere".into(),
-        image: None,
         description: String::new(),
         build_arguments: BTreeMap::new(),
         workloads: workloads.iter().map(workload).collect(),
