@@ -6,6 +6,9 @@ use crate::syscalls::Sysno;
 /// writes, everything allocates.
 const TOGETHER: usize = 2;
 
+/// Calls that may be inserted and skipped in front of a single call in common that is treated itself.
+const NEAR: usize = 3;
+
 /// How two sequences differ before they go on together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alignment {
@@ -42,7 +45,9 @@ pub fn align(usual: &[Sysno], after: &[(Sysno, bool)]) -> Alignment {
     let meets = |skipped: usize, inserted: usize| {
         let (usual, after) = (&usual[skipped..], &after[inserted..]);
         let same = usual.iter().zip(after).take_while(|(one, (other, _))| *one == other).count();
-        same >= together || after[..same].iter().any(|(_, treated)| *treated)
+        // The more has to be left out for it, the more often one call in common is chance.
+        let is_near = skipped + inserted <= NEAR;
+        same >= together || (is_near && after[..same].iter().any(|(_, treated)| *treated))
     };
     let pairs = (0..usual.len()).flat_map(|skipped| (0..after.len()).map(move |inserted| (skipped, inserted)));
     let best = pairs.filter(|(skipped, inserted)| meets(*skipped, *inserted));

@@ -22,7 +22,7 @@
 //! | class | rule, the first that holds |
 //! |---|---|
 //! | unexercised | the item was not treated even once in any of the runs |
-//! | fallback | an inserted call is a known alternative of the item, or one that no trace shows |
+//! | fallback | an inserted call is a known alternative of the item, or one that no trace shows and that does not just ask |
 //! | default value | the item asks for something ([`asks`]), and calls were inserted or skipped or something new was logged |
 //! | feature switched off | calls were skipped |
 //! | ignored | the app goes on with the same calls; if something was logged, only that came in between |
@@ -210,7 +210,9 @@ impl<'a> Evidence<'a> {
         let considered = treated.map_or(considered, |treated| considered.min(treated + 1));
         let of_item = alternatives(after.item);
         let stands_in = |next: &&NextCall| {
-            of_item.contains(&next.call) || (!self.traced.contains(&next.call) && !classify::writes_a_log(next))
+            // Whoever writes a message asks for its own number or the time before.
+            let is_new = !self.traced.contains(&next.call) && !asks(next.call.into()) && !classify::writes_a_log(next);
+            of_item.contains(&next.call) || is_new
         };
         let mut fallbacks: Vec<Sysno> = Vec::new();
         for next in after.next[..considered].iter().filter(stands_in) {
