@@ -42,6 +42,7 @@
 //!
 //! - A trial without the shim's word that the filter was installed is inconclusive.
 //! - A pass in which the treated call was never made proves nothing, and is never counted as "works".
+//! - What was imported is never taken for what was measured, and neither replaces the other.
 //! - Verdicts depend on the outcomes of trials alone, not on the order in which they end.
 //! - Nothing of a trial survives it: no process, socket, file or volume.
 //! - Whatever was stored is never lost by what goes wrong later.
@@ -68,6 +69,8 @@ pub mod spec;
 pub mod static_analysis;
 #[cfg(feature = "cli")]
 pub mod store;
+#[cfg(feature = "cli")]
+pub mod support;
 pub mod syscalls;
 pub mod trial;
 #[cfg(feature = "cli")]

@@ -23,8 +23,8 @@ fn measure(results: &Path, app: &str, workloads: &[&str], required: &'static [&'
     let workload = |name: &&str| Workload { kind: Some(Kind::RunToCompletion), ..Workload::named(name) };
     let app = AppSpec {
         name: app.to_owned(),
-        directory: "/nowhere".into(),
         image: None,
+        directory: "/nowhere".into(),
         description: String::new(),
         build_arguments: BTreeMap::new(),
         workloads: workloads.iter().map(workload).collect(),

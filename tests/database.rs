@@ -311,7 +311,7 @@ fn means_over_published_data_are_those_of_its_files() {
     assert!(source.apps > 0 && source.apps <= 9);
     let [source_of_both, rest @ ..] = comparison.means_with_both.map(|mean| mean.mean.unwrap());
     assert!(rest[0] > source_of_both && source_of_both > rest[1] && rest[1] > rest[2], "{source_of_both} {rest:?}");
-    let svg = loupe::report::comparison_svg(&comparison);
+    let svg = loupe::report::analyses_svg(&comparison);
     let bars = svg.matches("<title>").count();
     assert_eq!(bars, 4 + 2 * 111 + binary.apps + source.apps, "a bar for every number there is");
 }
@@ -577,4 +577,56 @@ fn broken_results_are_told_and_the_others_are_still_counted() {
     open,2,1,0,1,0,0
     write,2,1,0,0,1,0
     ");
+}
+
+#[test]
+fn analyses_are_compared_over_all_apps_or_those_named_in_every_form() {
+    let folder = tiny();
+    for (place, kind, rows) in [
+        ("a/benchmark-a/imported", "static_binary.csv", "0,Y\n1,Y\n2,Y\n3,Y\n4,Y\n"),
+        ("a/benchmark-a/imported", "static_sources.csv", "0,Y\n1,Y\n2,N\n"),
+        ("b/benchmark-b/x", "static_binary.csv", "0,N\n"),
+    ] {
+        let path = folder.path().join("tree").join(place).join("data").join(kind);
+        fs::write(path, format!("# syscall, used\n{rows}")).unwrap();
+    }
+    loupe(folder.path(), &["db", "import", "tree"]);
+    let (code, stdout, stderr) = loupe(folder.path(), &["compare", "--analysis", "--svg", "bars.svg"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    insta::assert_snapshot!(stdout, @r"
+    app/workload     static source  static binary  used  required  missed by binary
+    a/benchmark-a                2              5     4         1
+    b/benchmark-b@x                             0     1         1                 1
+
+    mean number of calls                     static source  static binary  used  required
+    of 2 apps                                   2.0 (of 1)            2.5   2.5       1.0
+    of the 2 with an analysis of the binary     2.0 (of 1)            2.5   2.5       1.0
+    of the 1 with both analyses                        2.0            5.0   4.0       1.0
+
+    analyses of binaries that miss calls which were used: 1 of 2
+    analyses of binaries that report no call at all: 1 (b); without them the mean is 5.0
+    ");
+    let svg = fs::read_to_string(folder.path().join("bars.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("<title>a, static binary: 5</title>"), "{svg}");
+    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "csv", "--analysis", "a"]);
+    insta::assert_snapshot!(stdout, @r"
+    app,workload,static-source,static-binary,used,required,missed-by-binary,missed-by-source
+    a,benchmark-a,2,5,4,1,0,2
+    ");
+    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "json", "--analysis", "b/benchmark-b@y"]);
+    let compared: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&compared["apps"][0]["folder"], &compared["apps"][0]["required"]), (&"benchmark-b@y".into(), &0.into()));
+    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "markdown", "--analysis", "a"]);
+    assert!(stdout.contains("| **mean of 1 apps** | 2.0 | 5.0 | 4.0 | 1.0 |\n| a/benchmark-a | 2 | 5 | 4 | 1 |\n"), "{stdout}");
+    for (arguments, words) in [
+        (&["compare", "--analysis", "c"][..], "no verdicts of `c`"),
+        (&["compare"], "BEFORE"),
+        (&["compare", "a"], "AFTER"),
+        (&["compare", "a", "b", "--format", "csv"], "`--format csv` needs `--analysis`"),
+        (&["compare", "a", "b", "--svg", "x"], "`--svg` needs `--analysis`"),
+    ] {
+        let (code, stdout, stderr) = loupe(folder.path(), arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
 }

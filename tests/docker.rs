@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use serde_json::Value;
 
+#[path = "docker/plans.rs"]
+mod plans;
+
 /// The app of the tests that interrupt: many calls, quick trials, and an answer for every call.
 const MANY_CALLS: (&str, &str) = ("high-calls", "all");
 /// Trials after which a campaign is interrupted: past the baseline, and far from the end.

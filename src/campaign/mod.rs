@@ -4,6 +4,7 @@
 //! One campaign is one app and workload; a batch runs campaigns one after the other, each with as many trials at a time as there
 //! are jobs. Resuming is replaying: a trial whose outcome is stored is not run but recorded.
 
+mod checks;
 mod deadlines;
 mod event;
 mod rehearsal;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub use checks::{Checks, Settled};
 use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
 use futures_util::StreamExt;

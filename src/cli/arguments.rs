@@ -7,9 +7,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 use regex::{Regex, RegexBuilder};
 
+use super::check::CheckArguments;
 use super::compare::CompareArguments;
 use super::db::DbArguments;
 use super::export::ExportArguments;
+use super::os::OsArguments;
+use super::plan::PlanArguments;
 use super::settings::{default_jobs, default_jobs_for_commands};
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
@@ -36,10 +39,11 @@ use crate::trial::Item;
   loupe trace -- ls /          only see which calls it makes
   loupe show nginx             its verdicts with their reasons
   loupe compare old/ results/  what changed since then
+  loupe plan --os kerla        what an OS has to implement next
 
 Exit codes:
   0    done
-  1    a negative answer: an app that could not be measured, a result that got worse
+  1    a negative answer: an app that could not be measured or does not run on an OS, a result that got worse
   2    a mistake in the command line or in an app.yaml
   3    the environment is not usable: no engine, kernel too old
   4    finished, but something stayed inconclusive
@@ -118,6 +122,9 @@ pub(super) enum Verb {
     Compare(CompareArguments),
     Export(ExportArguments),
     Static(StaticArguments),
+    Plan(PlanArguments),
+    Check(CheckArguments),
+    Os(OsArguments),
     Db(DbArguments),
     Doctor(DoctorArguments),
     Clean(CleanArguments),
@@ -430,7 +437,7 @@ pub(super) fn time(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
+pub(super) fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
     text.parse().ok().filter(|number| *number >= N::from(1)).ok_or("has to be a whole number, at least 1")
 }
 

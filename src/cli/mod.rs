@@ -7,6 +7,7 @@
 
 mod arguments;
 mod batch;
+mod check;
 mod clean;
 mod command;
 mod compare;
@@ -20,6 +21,8 @@ mod export;
 mod files;
 mod interrupt;
 mod measure;
+mod os;
+mod plan;
 mod printer;
 mod progress;
 mod run;
@@ -82,6 +85,9 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
         Verb::Compare(arguments) => compare::compare(arguments, environment, printer),
         Verb::Export(arguments) => export::export(arguments, environment, printer),
         Verb::Static(arguments) => static_analysis::static_analysis(arguments, environment, printer),
+        Verb::Plan(arguments) => plan::plan(arguments, environment, printer),
+        Verb::Check(arguments) => check::check(arguments, environment, printer),
+        Verb::Os(arguments) => os::os(arguments, printer),
         Verb::Db(arguments) => db::db(arguments, environment, printer),
         Verb::Doctor(arguments) => doctor::doctor(arguments, environment, printer),
         Verb::Clean(arguments) => clean::clean(arguments, environment, printer),

@@ -34,7 +34,9 @@ impl Scratch {
     /// When no folder can be made anywhere.
     pub(super) fn new() -> anyhow::Result<Self> {
         let places = temporary_folders();
-        places.iter().for_each(|place| remove_abandoned(place, NEW));
+        for place in &places {
+            remove_abandoned(place, NEW);
+        }
         let made = places.iter().find_map(|place| Self::make(place).ok());
         made.map_or_else(|| Self::make(&places[1]), Ok).with_context(|| {
             format!("cannot make a temporary folder in `{}`\nhint: TMPDIR names another place", places[1].display())

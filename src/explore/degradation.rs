@@ -21,8 +21,8 @@ const SOME_MEMORY: u64 = 1024;
 /// Processor time that a run may take more without a word, in microseconds.
 const SOME_TIME: u64 = 100_000;
 /// Time that a run may take longer without a word, where speed is told by time, in microseconds: what takes milliseconds takes
-/// twice as many for no reason at all.
-const SOME_DELAY: u64 = 20_000;
+/// several times as many for no reason at all.
+const SOME_DELAY: u64 = 50_000;
 
 /// How fast a run was, in thousandths of some unit; 0 where it can't be told.
 fn speed(measures: &Measures) -> u64 {

@@ -4,9 +4,13 @@
 //! Means are over the apps that have the number in question, and the number of those stands beside each mean: published data have
 //! analyses of some apps only. A second set of means is over the apps that have all of the numbers compared.
 
+mod svg;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+pub use svg::analyses_svg;
 
 use super::csv_line;
 use super::table::{Align, Table};
@@ -135,7 +139,7 @@ fn number(number: Option<usize>) -> String {
 
 /// The comparison as a table.
 #[must_use]
-pub fn comparison_text(comparison: &AnalysisComparison) -> String {
+pub fn analyses_text(comparison: &AnalysisComparison) -> String {
     let mut table = Table::new(&[
         ("app/workload", Align::Left),
         ("static source", Align::Right),
@@ -195,9 +199,23 @@ fn doubts(comparison: &AnalysisComparison) -> String {
     text
 }
 
+/// The comparison as a table of Markdown, means first.
+#[must_use]
+pub fn analyses_markdown(comparison: &AnalysisComparison) -> String {
+    let line = |name: &str, cells: [String; 4]| format!("| {} | {} |\n", name.replace('|', "\\|"), cells.join(" | "));
+    let mut text = line("app/workload", SERIES.map(str::to_owned));
+    text.push_str("|---|---:|---:|---:|---:|\n");
+    text.push_str(&line(&format!("**mean of {} apps**", comparison.apps.len()), comparison.means.map(Mean::text)));
+    for row in &comparison.apps {
+        text.push_str(&line(&format!("{}/{}", row.app, row.folder), row.numbers().map(number)));
+    }
+    text.push_str(&doubts(comparison));
+    text
+}
+
 /// The comparison as CSV, a line for each app.
 #[must_use]
-pub fn comparison_csv(comparison: &AnalysisComparison) -> String {
+pub fn analyses_csv(comparison: &AnalysisComparison) -> String {
     let mut text = "app,workload,static-source,static-binary,used,required,missed-by-binary,missed-by-source\n".to_owned();
     for row in &comparison.apps {
         let mut cells = vec![row.app.clone(), row.folder.clone()];
@@ -206,97 +224,6 @@ pub fn comparison_csv(comparison: &AnalysisComparison) -> String {
         text.push_str(&csv_line(&cells));
     }
     text
-}
-
-/// Colours that stay apart for most colour-blind eyes and in grey (Okabe and Ito, "Color Universal Design", 2008).
-const COLORS: [&str; 4] = ["#999999", "#56b4e9", "#e69f00", "#d55e00"];
-
-/// Sizes in pixels.
-const BAR: usize = 7;
-const GAP: usize = 9;
-const LEFT: usize = 190;
-const PLOT: usize = 720;
-const TOP: usize = 64;
-
-/// The comparison as horizontal bars: a group for the means and one for each app, a bar for each number there is.
-#[must_use]
-pub fn comparison_svg(comparison: &AnalysisComparison) -> String {
-    let means = comparison.means.map(|mean| mean.mean);
-    let whole = |number: Option<usize>| {
-        #[expect(clippy::cast_precision_loss, reason = "numbers of calls are small")]
-        number.map(|number| number as f64)
-    };
-    let mut groups = vec![(format!("mean of {} apps", comparison.apps.len()), means)];
-    groups.extend(comparison.apps.iter().map(|row| (row.app.clone(), row.numbers().map(whole))));
-    let most = groups.iter().flat_map(|(_, numbers)| numbers.iter().flatten()).fold(1.0_f64, |most, number| most.max(*number));
-    // The next multiple of 50, so that the axis ends at a line of the grid.
-    let scale_end = (most / 50.0).ceil() * 50.0;
-    #[expect(clippy::cast_precision_loss, reason = "pixels")]
-    let plot = PLOT as f64;
-    let width_of = |number: f64| number / scale_end * plot;
-
-    let mut y = TOP;
-    let mut body = String::new();
-    for (name, numbers) in &groups {
-        let bars = numbers.iter().flatten().count();
-        let height = bars.max(1) * BAR;
-        body.push_str(&format!(
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n",
-            LEFT - 8,
-            y + height / 2 + 4,
-            escaped(name)
-        ));
-        for ((number, color), series) in numbers.iter().zip(COLORS).zip(SERIES) {
-            let Some(number) = number else { continue };
-            let shown = if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.1}") };
-            body.push_str(&format!(
-                "<rect x=\"{LEFT}\" y=\"{y}\" width=\"{:.1}\" height=\"{}\" fill=\"{color}\"><title>{}, {series}: {shown}</title></rect>\n",
-                width_of(*number),
-                BAR - 1,
-                escaped(name)
-            ));
-            body.push_str(&format!(
-                "<text class=\"number\" x=\"{:.1}\" y=\"{}\">{shown}</text>\n",
-                width_of(*number) + f64::from(u32::try_from(LEFT).unwrap_or_default()) + 3.0,
-                y + BAR - 1
-            ));
-            y += BAR;
-        }
-        y += GAP + if bars == 0 { BAR } else { 0 };
-    }
-    let (width, height) = (LEFT + PLOT + 60, y + 24);
-    let mut grid = String::new();
-    let mut at = 0.0;
-    while at <= scale_end {
-        let x = width_of(at) + f64::from(u32::try_from(LEFT).unwrap_or_default());
-        grid.push_str(&format!("<line x1=\"{x:.1}\" y1=\"{}\" x2=\"{x:.1}\" y2=\"{y}\"/>\n", TOP - 6));
-        grid.push_str(&format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{at:.0}</text>\n", y + 14));
-        at += 50.0;
-    }
-    let legend: String = SERIES
-        .iter()
-        .zip(COLORS)
-        .enumerate()
-        .map(|(index, (name, color))| {
-            let x = LEFT + index * 130;
-            format!(
-                "<rect x=\"{x}\" y=\"36\" width=\"12\" height=\"12\" fill=\"{color}\"/><text x=\"{}\" y=\"46\">{name}</text>\n",
-                x + 17
-            )
-        })
-        .collect();
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         role=\"img\" aria-label=\"Number of system calls per app: reported by static analysis, used, required\">\n\
-         <style>text{{font:11px sans-serif;fill:#222}}.number{{font-size:8px}}line{{stroke:#ddd}}.title{{font-size:14px}}</style>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text class=\"title\" x=\"{LEFT}\" y=\"22\">System calls per app</text>\n{legend}<g>\n{grid}</g>\n{body}</svg>\n"
-    )
-}
-
-/// Text for XML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -324,7 +251,7 @@ mod tests {
 
     #[test]
     fn means_are_over_the_apps_that_have_the_number() {
-        insta::assert_snapshot!(comparison_text(&comparison()), @r"
+        insta::assert_snapshot!(analyses_text(&comparison()), @r"
         app/workload  static source  static binary  used  required  missed by binary
         a/w                      60             90    40        20
         b/w                                      0    21        10                21
@@ -342,7 +269,7 @@ mod tests {
 
     #[test]
     fn bars_are_there_for_every_number_and_names_are_escaped() {
-        let svg = comparison_svg(&comparison());
+        let svg = analyses_svg(&comparison());
         assert_eq!(svg.matches("<title>").count(), 4 + 4 + 3 + 2);
         assert!(svg.contains("c &amp; &lt;d&gt;, used: 10</title>"), "{svg}");
         assert!(svg.contains("mean of 3 apps, used: 23.7</title>"), "{svg}");
@@ -354,7 +281,7 @@ mod tests {
     #[test]
     fn nothing_to_compare_is_no_division_by_zero() {
         let none = AnalysisComparison::of(Vec::new());
-        assert!(!comparison_svg(&none).contains("NaN"));
+        assert!(!analyses_svg(&none).contains("NaN"));
         assert_eq!(none.means[2], Mean { mean: None, apps: 0 });
     }
 }

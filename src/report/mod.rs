@@ -4,12 +4,15 @@
 
 mod analyses;
 mod binary;
+mod check;
 mod closing;
 mod compare;
 mod coverage;
 mod database;
 mod evidence;
 mod imported;
+mod plan;
+mod profiles;
 mod source;
 mod statistics;
 mod table;
@@ -17,14 +20,20 @@ mod trace;
 mod verdicts;
 mod why;
 
-pub use analyses::{AnalysisComparison, AnalysisRow, Mean, comparison_csv, comparison_svg, comparison_text};
+pub use analyses::{AnalysisComparison, AnalysisRow, Mean, analyses_csv, analyses_markdown, analyses_svg, analyses_text};
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
+pub use check::{Answer, Check, CheckJson};
 pub use closing::{closing, counts};
 pub use compare::{compare_markdown, compare_text};
 pub use coverage::{Coverage, CoverageStep};
 pub use database::{ListLine, import_text, list_csv, list_lines, list_text};
 pub use evidence::{CallAnswer, CallEvidence, TrialEvidence, answer_csv, answer_text};
 pub use imported::provenance_text;
+pub use plan::{
+    Checked, PlanJson, UnlockJson, WhatIfJson, plan_csv, plan_json, plan_markdown, plan_text, unlock_json, unlock_text,
+    what_if_json, what_if_text,
+};
+pub use profiles::{ListedJson, ProfileJson, profile_json, profile_text, profiles_json, profiles_text};
 pub use source::{SourceJson, source_text};
 pub use statistics::{CallCounts, CallStatistics, Statistics, Together, coverage_csv, statistics_csv, statistics_text};
 pub use table::{Align, Table};

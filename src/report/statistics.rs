@@ -11,7 +11,7 @@ use super::coverage::Coverage;
 use super::table::{Align, Table};
 use super::{counted, csv_line};
 use crate::explore::Verdict;
-use crate::store::Entry;
+use crate::store::{Entry, family};
 use crate::syscalls::Sysno;
 
 /// What becomes of one call over all apps: numbers of apps.
@@ -96,13 +96,14 @@ impl Statistics {
             required_by_any: where_count(&|counts| counts.required > 0),
             required_by_all: where_count(&|counts| counts.required == chosen.len()),
         };
+        let known: BTreeSet<_> = chosen.values().map(|entry| entry.family()).collect();
         // A call of which it stayed open has to be taken for required.
         let needed: Vec<Vec<_>> =
             chosen.values().map(|entry| entry.required().union(&entry.undecided()).copied().collect()).collect();
         let used: Vec<Vec<_>> = chosen.values().map(|entry| entry.used().map(|(call, _)| call).collect()).collect();
         Self {
             apps: chosen.iter().map(|(app, entry)| ((*app).to_owned(), entry.name())).collect(),
-            unknown: all.iter().filter(|app| !chosen.contains_key(*app)).map(|app| (*app).to_owned()).collect(),
+            unknown: all.iter().filter(|app| !known.contains(family(app))).map(|app| (*app).to_owned()).collect(),
             together,
             calls,
             coverage: Coverage::of(needed.iter().map(Vec::as_slice)),

@@ -125,8 +125,9 @@ pub fn observed_text(trace: &Trace, cut_short: bool) -> String {
     }
     let mut text = table.render();
     text.push_str(&errors(&trace.calls));
+    text.push('\n');
     text.push_str(&others(&trace.unknown, trace.foreign.values().sum()));
-    text.push_str(&format!("\n{}\n", observed_closing(trace, cut_short)));
+    text.push_str(&format!("{}\n", observed_closing(trace, cut_short)));
     text.push_str(&complaint(trace.main.as_ref(), &trace.stderr));
     text
 }
@@ -163,10 +164,11 @@ pub fn watched_text(observation: &Observation, outcome: &Outcome) -> String {
     if !table.is_empty() {
         text.push_str(&format!("\n{}", table.render()));
     }
+    text.push('\n');
     text.push_str(&others(unknown, foreign.values().sum()));
     let count = calls.values().map(|statistics| statistics.count).sum::<u64>();
     text.push_str(&format!(
-        "\n{count} calls of {} system calls; the run: {outcome}\n\
+        "{count} calls of {} system calls; the run: {outcome}\n\
          what calls returned and how long they took is not seen in containers, and memory they point to is not shown\n",
         calls.len()
     ));

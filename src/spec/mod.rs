@@ -70,6 +70,7 @@ mod files;
 mod fingerprint;
 mod load;
 mod model;
+mod priorities;
 mod problem;
 mod shared;
 mod tree;
@@ -80,6 +81,8 @@ mod workload;
 pub use fingerprint::fingerprint;
 pub use load::{Roots, load_app, load_apps, load_apps_and_variants};
 pub use model::{AppSpec, Check, Client, ImageSource, Kind, Limits, Success, Workload};
+pub use priorities::{Priorities, load_priorities};
+pub(crate) use problem::nearest;
 pub use problem::{Problem, SpecErrors};
 
 /// What to do about a name that [`is_name`] refuses.

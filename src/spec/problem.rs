@@ -161,7 +161,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// The known name that was probably meant by `wanted`, if one is close enough.
-pub(super) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = wanted.to_lowercase().replace(['_', ' '], "-");
     let length = wanted.chars().count();
     if length > 64 {

@@ -25,7 +25,7 @@ use std::str::FromStr;
 use table::TABLE;
 
 /// How many calls there are.
-const COUNT: usize = TABLE.len();
+pub(crate) const COUNT: usize = TABLE.len();
 
 /// Compares as `Ord` does, which cannot be asked while the program is compiled.
 const fn compare(left: &[u8], right: &[u8]) -> std::cmp::Ordering {
@@ -116,8 +116,13 @@ impl Sysno {
     }
 
     /// Its place among all calls, below [`COUNT`].
-    const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// The call at a place below [`COUNT`].
+    pub(crate) fn at(index: usize) -> Option<Self> {
+        u16::try_from(index).ok().filter(|_| index < COUNT).map(Self)
     }
 
     /// The call with that number on `architecture`, or `None` if the table has none.
@@ -145,7 +150,7 @@ impl Sysno {
 
     /// Every call of every architecture, in name order.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..TABLE.len()).filter_map(|index| u16::try_from(index).ok()).map(Self)
+        (0..COUNT).filter_map(Self::at)
     }
 }
 

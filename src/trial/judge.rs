@@ -187,7 +187,7 @@ fn other_output(stream: &str, output: &Output, expected: &[u8]) -> Option<FailCa
         return None;
     }
     let same = output.kept.iter().zip(expected).take_while(|(found, expected)| found == expected).count();
-    let lines_before = expected[..same].iter().filter(|byte| **byte == b'\n').count();
+    let lines_before = expected[..same].split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).count();
     let line = |bytes: &[u8]| {
         let line = bytes.split_inclusive(|byte| *byte == b'\n').nth(lines_before)?;
         let text = String::from_utf8_lossy(line);

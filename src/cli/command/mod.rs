@@ -1,12 +1,13 @@
 //! `loupe run -- COMMAND` and `loupe run --image IMAGE`: something without a spec is measured, and its verdicts are printed.
 //!
-//! What success is, is learned first: runs without any intervention say what the exit code and the output are. When everything is
-//! over they are held against one more such run, as output that agrees within a moment may still change with the time; then the
-//! exit code alone has to do, and the campaign is run again.
+//! What success is, is learned first: runs without any intervention say what the exit code and the output are. They are held
+//! against later ones (`vigil`), as output that agrees within a moment may still change with the time; then the exit code alone has
+//! to do, and the campaign is run again.
 
 mod subject;
+mod vigil;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,6 +32,7 @@ use crate::store::{Freshness, Store};
 use crate::trial::{Ending, Outcome, judge};
 use subject::spec;
 pub(super) use subject::{Name, process_engine, spec_of_subject};
+use vigil::Held;
 
 /// Runs without any intervention before the campaign; their output has to agree.
 const REHEARSALS: u32 = 3;
@@ -64,17 +66,15 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
         let stop = Stop::default();
         interrupt::listen(stop.clone(), printer.clone()).context("cannot listen for signals")?;
         let setting = Setting { arguments, environment, printer, stop: &stop };
-        match &arguments.subject.image {
-            None => setting.measure(&process_engine(&arguments.subject, environment, printer)?).await,
-            Some(_) => {
-                let engine = tokio::select! {
-                    () = stop.wait() => return Ok(None),
-                    engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?,
-                };
-                engine.reap().await?;
-                setting.measure(&engine).await
-            }
+        if arguments.subject.image.is_none() {
+            return Box::pin(setting.measure(&process_engine(&arguments.subject, environment, printer)?)).await;
         }
+        let engine = tokio::select! {
+            () = stop.wait() => return Ok(None),
+            engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?,
+        };
+        engine.reap().await?;
+        Box::pin(setting.measure(&engine)).await
     });
     let status = match &result {
         Ok(Some(finished)) => Status::of_campaign(&finished.end),
@@ -93,10 +93,18 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
             printer.json(&Summary::new(status, milliseconds, &ends, result.as_ref().err()));
         }
         Format::Text => {
-            if let Some(answer) = answer {
-                printer.data(&answer.text);
+            // What the closing words of a batch say of an app that was measured is part of the answer.
+            match (answer, ends.first()) {
+                (Some(answer), Some((_, CampaignEnd::Measured(totals)))) => {
+                    let (run, time) = (report::counted(totals.run, "trial"), report::duration(totals.milliseconds));
+                    printer.data(&format!("{}{run} in {time}\n", answer.text));
+                }
+                (Some(answer), Some((_, CampaignEnd::UpToDate(_)))) => printer.data(&format!("{}up to date\n", answer.text)),
+                (answer, _) => {
+                    printer.data(&answer.map(|answer| format!("{}\n", answer.text)).unwrap_or_default());
+                    printer.data(&report::closing(&ends));
+                }
             }
-            printer.data(&report::closing(&ends));
         }
     }
     result.map(|_| status)
@@ -137,20 +145,18 @@ impl Setting<'_> {
         let end = loop {
             let exit_code = app.workloads[0].success.exit_code;
             self.printer.note(&format!("success: {}", criterion.describe(exit_code)));
-            let end = self.campaign(engine, &app, &results, freshness).await?;
-            if !matches!(end, CampaignEnd::Measured(_)) || !matches!(criterion, Criterion::Output { .. }) {
+            if !matches!(criterion, Criterion::Output { .. }) {
+                break self.campaign(engine, &app, &results, freshness, self.stop).await?;
+            }
+            if let Held::Yes(end) = self.campaign_while_output_holds(engine, &app, &results, freshness).await? {
                 break end;
             }
-            let Some(again) = self.rehearse(engine, &app, 1).await? else { break CampaignEnd::Interrupted };
-            if again.agrees_with(&app.workloads[0].success) {
-                break end;
-            }
-            self.printer.note("the standard output changed meanwhile although nothing was done: measured again without it");
+            self.printer.note("the standard output changes with the time although nothing is done: measured without it");
             app.workloads[0].success = Success { stdout_equals: None, ..app.workloads[0].success.clone() };
             criterion = Criterion::ExitCode;
             freshness = Freshness::Fresh;
         };
-        let answer = self.answer(&name, &results, isolation, &criterion, &app.workloads[0])?;
+        let answer = Self::answer(&name, &results, isolation, &criterion, &app.workloads[0])?;
         if scratch.is_none() && answer.is_some() {
             let place = results.join(&name.app).join(&name.workload).join("verdicts.csv");
             self.printer.note(&format!("the verdicts are in {}", place.display()));
@@ -168,8 +174,9 @@ impl Setting<'_> {
         &self,
         engine: &E,
         app: &AppSpec,
-        results: &std::path::Path,
+        results: &Path,
         freshness: Freshness,
+        stop: &Stop,
     ) -> anyhow::Result<CampaignEnd> {
         let measuring = &self.arguments.measuring;
         let reporters = Reporters::for_output_of_one(measuring.format, self.printer);
@@ -177,16 +184,15 @@ impl Setting<'_> {
         let jobs = if subject.image.is_none() { measuring.jobs_for_commands(!subject.no_isolation) } else { measuring.jobs() };
         let options = Options { jobs, freshness, settings: measuring.settings(), results: results.to_owned() };
         let apps = std::slice::from_ref(app);
-        let mut ends = campaign::batch(engine, apps, &options, &|event| reporters.emit(&event), self.stop).await;
+        let mut ends = campaign::batch(engine, apps, &options, &|event| reporters.emit(&event), stop).await;
         reporters.finish();
         ends.pop().map(|(_, end)| end).context("the campaign ended without an end")
     }
 
     /// What the results say now; nothing where none was measured.
     fn answer(
-        &self,
         name: &Name,
-        results: &PathBuf,
+        results: &Path,
         isolation: Option<String>,
         criterion: &Criterion,
         workload: &Workload,
@@ -206,7 +212,7 @@ impl Setting<'_> {
                 text.push_str(&format!("{label}: {value}\n"));
             }
         }
-        text.push_str(&format!("\n{}\n", report::show_text(&title, &stored, &trials)));
+        text.push_str(&format!("\n{}", report::show_text(&title, &stored, &trials)));
         let verdicts = report::show_json(&title, &stored, &trials);
         Ok(Some(Answer { event: "verdicts", command, isolation, success, verdicts, text }))
     }

@@ -16,7 +16,7 @@ use crate::cli::arguments::{COMMANDS, Format, SubjectArguments, time};
 /// With --image or an app's folder the app is run in a container, and watched as in every measurement: that sees calls as they
 /// are made, and neither their results nor their times. For a server, its workload's client runs as well.
 ///
-/// What the C library answers without the kernel (vDSO: clock_gettime, gettimeofday, time, getcpu) is never seen.
+/// What the C library answers without the kernel, such as the time of day (vDSO), is never seen.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe trace -- ls /                       a table of the calls

@@ -32,6 +32,8 @@ pub(super) struct Conversation {
     input: ChildStdin,
     output: ChildStdout,
     decoder: Decoder,
+    /// What was read last.
+    buffer: Vec<u8>,
 }
 
 impl Conversation {
@@ -66,7 +68,7 @@ impl Conversation {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(std::io::Error::other("its streams are missing"));
         };
-        Ok(Self { child, input, output, decoder: Decoder::default() })
+        Ok(Self { child, input, output, decoder: Decoder::default(), buffer: vec![0; 16 * 1024] })
     }
 
     pub(super) async fn send(&mut self, command: &Command) -> Result<(), String> {
@@ -77,14 +79,13 @@ impl Conversation {
     /// The next event. Can be dropped and called again without losing anything.
     pub(super) async fn next(&mut self) -> Result<Event, String> {
         let garbled = |error: crate::trial::wire::WireError| format!("the shim said something unintelligible: {error}");
-        let mut buffer = [0; 16 * 1024];
         loop {
             if let Some(frame) = self.decoder.next_frame().map_err(garbled)? {
                 return Event::from_frame(&frame).map_err(garbled);
             }
-            match self.output.read(&mut buffer).await {
+            match self.output.read(&mut self.buffer).await {
                 Ok(0) => return Err(self.end_in_words()),
-                Ok(count) => self.decoder.push(&buffer[..count]),
+                Ok(count) => self.decoder.push(&self.buffer[..count]),
                 Err(error) => return Err(format!("the shim is gone: {error}")),
             }
         }
@@ -99,7 +100,7 @@ impl Conversation {
 
     /// Waits until the shim is gone, and everything below it; kills it if it does not go.
     pub(super) async fn end(self) {
-        let Self { mut child, input, output, decoder: _ } = self;
+        let Self { mut child, input, output, decoder: _, buffer: _ } = self;
         drop((input, output));
         if timeout(END_LIMIT, child.wait()).await.is_err() {
             // It is killed at the latest when it is dropped.

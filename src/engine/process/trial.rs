@@ -25,8 +25,8 @@ pub(super) async fn run(
     let killed_before = killed_for_memory();
     let engine = &session.engine.0;
     let place = Place { directory: &engine.options.directory, environment: &session.workload.environment };
-    let begun = Conversation::begin(&engine.shim, &session.engine.nest(), place).await;
-    let (mut conversation, _) = begun.map_err(Trouble::Shim)?;
+    let nested = Conversation::begin(&engine.shim, &session.engine.nest(), place).await;
+    let (mut conversation, _) = nested.map_err(Trouble::Shim)?;
     let launched = timeout(SHIM_LIMIT, launch(session, &mut conversation, request, deadline)).await;
     let launched = launched.map_err(|_| Trouble::Shim(format!("the command did not start within {SHIM_LIMIT:?}")))??;
     if let Err(message) = launched {
@@ -40,16 +40,13 @@ pub(super) async fn run(
     }
     let started = Instant::now();
     let mut observation = Observation { ready: true, ..Observation::default() };
-    let report = match watch(&mut conversation, &mut observation, deadline, started).await? {
-        Some(report) => {
-            observation.timings.workload = started.elapsed();
-            report
-        }
-        None => {
-            observation.timings.workload = started.elapsed();
-            let report = timeout(SHIM_LIMIT, finish(&mut conversation)).await;
-            report.map_err(|_| Trouble::Shim(format!("no report within {SHIM_LIMIT:?}")))??
-        }
+    let report = watch(&mut conversation, &mut observation, deadline, started).await?;
+    observation.timings.workload = started.elapsed();
+    let report = if let Some(report) = report {
+        report
+    } else {
+        let report = timeout(SHIM_LIMIT, finish(&mut conversation)).await;
+        report.map_err(|_| Trouble::Shim(format!("no report within {SHIM_LIMIT:?}")))??
     };
     session.end(conversation);
     observation.timings = Timings { setup: started - begin, ready: None, ..observation.timings };

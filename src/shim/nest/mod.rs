@@ -94,7 +94,7 @@ fn fork(own_network: bool) -> Result<(Option<libc::pid_t>, bool), ShimError> {
     }
 }
 
-/// Maps the caller's user and group to themselves (user_namespaces(7)).
+/// Maps the caller's user and group to themselves (`user_namespaces(7)`).
 fn map_identity(user: u32, group: u32) -> io::Result<()> {
     // An unprivileged process may map its group only after it gave up changing its groups. A kernel before 3.19 has no such file.
     match fs::write("/proc/self/setgroups", "deny") {

@@ -5,7 +5,7 @@
 //!
 //! - A process that may mount puts one overlay over the root file system, and one over each that is mounted in it.
 //! - In a user namespace an overlay over a directory is refused if something is mounted below that directory, as what is
-//!   under such a mount must not be uncovered (mount_namespaces(7), *locked* mounts). There the tree is put together by hand:
+//!   under such a mount must not be uncovered (`mount_namespaces(7)`, *locked* mounts). There the tree is put together by hand:
 //!   directories with mounts below are made anew, and each of their entries gets an overlay or, being no directory, is bound.
 //!   It may mount an overlay at all since Linux 5.11, and keeps all of overlayfs's marks in `user.*` attributes, which tmpfs has since
 //!   6.6: before that, a directory cannot be put in the place of one that was removed.
@@ -98,7 +98,7 @@ fn step_aside() -> io::Result<()> {
     fs::create_dir(LAYERS)
 }
 
-/// Makes the new tree the root, and lets go of everything else (pivot_root(2), "pivot_root(".", ".")").
+/// Makes the new tree the root, and lets go of everything else (`pivot_root(".", ".")` in `pivot_root(2)`).
 fn move_in() -> io::Result<()> {
     chdir(NEW)?;
     pivot_root(".", ".")?;
@@ -212,7 +212,7 @@ impl Tree<'_> {
             if self.own_user { b",userxattr" } else { b"" },
         ];
         let options = std::ffi::OsString::from_vec(options.concat());
-        let restrictions = mounts::holding(&self.mounts, path).map(Mount::restrictions).unwrap_or_else(MsFlags::empty);
+        let restrictions = mounts::holding(&self.mounts, path).map_or_else(MsFlags::empty, Mount::restrictions);
         match mount(Some("overlay"), &new, Some("overlay"), restrictions, Some(options.as_os_str())) {
             Ok(()) => {
                 self.layers += 1;
@@ -258,7 +258,7 @@ impl Tree<'_> {
 
 /// Makes what is bound at `new` read-only, without allowing anything that was forbidden at `path` outside.
 pub(super) fn read_only(mounts: &[Mount], path: &Path, new: &Path) -> io::Result<()> {
-    let kept = mounts::holding(mounts, path).map(|mount| mount.restrictions() | mount.times()).unwrap_or_else(MsFlags::empty);
+    let kept = mounts::holding(mounts, path).map_or_else(MsFlags::empty, |mount| mount.restrictions() | mount.times());
     Ok(mount(NONE, new, NONE, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | kept, NONE)?)
 }
 

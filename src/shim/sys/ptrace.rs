@@ -127,12 +127,11 @@ fn call(thread: libc::pid_t) -> Option<Change> {
         libc::ptrace(GET_SYSCALL_INFO, thread, std::mem::size_of::<CallInfo>(), (&raw mut info).cast::<libc::c_void>())
     };
     check(written).ok()?;
-    let [number, arguments @ ..] = info.words;
-    let [a, b, c, d, e, f, _] = arguments;
+    let number = info.words[0];
+    let mut arguments = [0; 6];
+    arguments.copy_from_slice(&info.words[1..7]);
     match info.kind {
-        libc::PTRACE_SYSCALL_INFO_ENTRY => {
-            Some(Change::Entry { architecture: info.architecture, number, arguments: [a, b, c, d, e, f] })
-        }
+        libc::PTRACE_SYSCALL_INFO_ENTRY => Some(Change::Entry { architecture: info.architecture, number, arguments }),
         libc::PTRACE_SYSCALL_INFO_EXIT => Some(Change::Exit { result: number.cast_signed() }),
         _ => None,
     }
