@@ -26,7 +26,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | app | the program under study: a Docker image |
+//! | app | the program under study: a Docker image, or a command of this machine |
 //! | workload | how the app is exercised and what counts as success: *run to completion* or *server* |
 //! | stub / fake | the kernel never runs the call; it returns `-ENOSYS` / it returns 0 |
 //! | intervention | what one trial treats, and how; empty for the baseline |
@@ -35,13 +35,14 @@
 //! | verdict | per call: `required` (neither works), `stub`, `fake` (only that works), `any` (both work) |
 //! | joint configuration | every avoidable call avoided at once, verified by running it |
 //! | campaign | all trials of one app, workload and image |
-//! | engine | what runs trials: `docker`, or `simulated` in tests |
+//! | engine | what runs trials: `docker`, `process` for commands of this machine, or `simulated` in tests |
 //! | shim | the supervisor in front of the app: installs the filter right before `exec`, counts, reports |
 //!
 //! # Invariants
 //!
 //! - A trial without the shim's word that the filter was installed is inconclusive.
 //! - A pass in which the treated call was never made proves nothing, and is never counted as "works".
+//! - What was imported is never taken for what was measured, and neither replaces the other.
 //! - Verdicts depend on the outcomes of trials alone, not on the order in which they end.
 //! - Nothing of a trial survives it: no process, socket, file or volume.
 //! - Whatever was stored is never lost by what goes wrong later.

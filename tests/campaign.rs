@@ -26,6 +26,7 @@ fn app(name: &str) -> AppSpec {
         name: name.to_owned(),
         directory: "/nowhere".into(),
         description: String::new(),
+        image: None,
         build_arguments: BTreeMap::new(),
         workloads: vec![Workload { kind: Some(Kind::RunToCompletion), ..Workload::named(WORKLOAD) }],
     }

@@ -7,8 +7,22 @@ use std::path::Path;
 use assert_cmd::Command;
 use predicates::prelude::*;
 
-const VERBS: [&str; 13] =
-    ["batch", "run", "show", "compare", "export", "static", "plan", "check", "os", "db", "doctor", "clean", "completions"];
+const VERBS: [&str; 14] = [
+    "batch",
+    "run",
+    "trace",
+    "show",
+    "compare",
+    "export",
+    "static",
+    "plan",
+    "check",
+    "os",
+    "db",
+    "doctor",
+    "clean",
+    "completions",
+];
 const NO_ENGINE: &str = "unix:///nonexistent/docker.sock";
 
 /// Loupe in an empty folder, with nothing from the environment that would change what it does, and no engine.

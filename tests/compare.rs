@@ -23,6 +23,7 @@ fn measure(results: &Path, app: &str, workloads: &[&str], required: &'static [&'
     let workload = |name: &&str| Workload { kind: Some(Kind::RunToCompletion), ..Workload::named(name) };
     let app = AppSpec {
         name: app.to_owned(),
+        image: None,
         directory: "/nowhere".into(),
         description: String::new(),
         build_arguments: BTreeMap::new(),
@@ -67,11 +68,11 @@ fn the_exit_code_says_whether_anything_got_worse() {
     code("old/better", "new/better", 0).stdout(has("better/v: 1 better").and(has("better/w: 1 better")));
     code("old/better", "old/better", 0).stdout(has("unchanged: better/v, better/w"));
     // As a whole, the missing app is in doubt, and the worse one counts for more.
-    code("old", "new", 1).stdout(has("gone/w: in doubt: no results on the second side"));
+    code("old", "new", 1).stdout(has("\nin doubt, as only the first side has results: gone/w\n"));
     std::fs::remove_dir_all(folder.path().join("new/worse")).unwrap();
     std::fs::remove_dir_all(folder.path().join("old/worse")).unwrap();
     code("old", "new", 4).stdout(has("nothing is certainly worse; in doubt: gone/w"));
-    code("new", "old", 1).stdout(has("gone/w: no results on the first side").and(has("worse: better/v, better/w")));
+    code("new", "old", 1).stdout(has("\nonly the second side has results: gone/w\n").and(has("worse: better/v, better/w")));
 }
 
 #[test]
@@ -79,7 +80,8 @@ fn sides_are_names_among_the_results_or_folders_of_any_extent() {
     let folder = databases();
     let run = |arguments: &[&str], code: i32| loupe(folder.path(), arguments).code(code);
     // Two apps in the same results, as two releases are.
-    run(&["better", "worse", "--results", "new"], 1).stdout(has("better/w -> worse/w").and(has("better/v: in doubt")));
+    run(&["better", "worse", "--results", "new"], 1)
+        .stdout(has("better/w -> worse/w").and(has("as only the first side has results: better/v")));
     // Of a database, what the other side names; of an app, the workload that the other side names.
     run(&["old", "worse/w", "--results", "new"], 1).stdout(has("worse/w: 1 worse").and(has("gone").not()));
     run(&["better/v", "new/better", "--results", "old"], 0).stdout(has("better/v: 1 better").and(has("better/w").not()));

@@ -189,6 +189,7 @@ fn imported_results_are_shown_and_listed_like_others() {
     b/benchmark-b@x  *  imported  2023-08-14     1         1
     b/benchmark-b@y     imported  2023-08-14     1         0
 
+    doubtful: b/benchmark-b@y: none of 1 calls is required, as if its workload passed whatever happens
     2 apps, 3 measurements; `*` stands for its app
     ");
     let (code, stdout, _) = loupe(folder.path(), &["show", "a"]);
@@ -303,6 +304,7 @@ fn means_over_published_data_are_those_of_its_files() {
             analyses.push(cells(&text).values().filter(|cells| cells[0] == "Y").count());
         }
     }
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let close = |mean: Option<f64>, sum: usize, of: usize| (mean.unwrap() - sum as f64 / of as f64).abs() < 1e-9;
     assert!(close(used.mean, all_used, 111) && close(required.mean, all_required, 111));
     assert_eq!((used.apps, required.apps, binary.apps), (111, 111, analyses.len()));
@@ -310,7 +312,7 @@ fn means_over_published_data_are_those_of_its_files() {
     assert!(source.apps > 0 && source.apps <= 9);
     let [source_of_both, rest @ ..] = comparison.means_with_both.map(|mean| mean.mean.unwrap());
     assert!(rest[0] > source_of_both && source_of_both > rest[1] && rest[1] > rest[2], "{source_of_both} {rest:?}");
-    let svg = loupe::report::comparison_svg(&comparison);
+    let svg = loupe::report::analyses_svg(&comparison);
     let bars = svg.matches("<title>").count();
     assert_eq!(bars, 4 + 2 * 111 + binary.apps + source.apps, "a bar for every number there is");
 }
@@ -347,6 +349,7 @@ fn statistics_of_published_data_are_those_of_its_files() {
         .collect();
     assert_eq!(found, expected);
     assert_eq!(statistics.together.used_by_any.len(), expected.len());
+    assert_eq!(statistics.doubtful, ["leveldb/benchmark-bench"]);
     for coverage in [&statistics.coverage, &statistics.coverage_without_stubs] {
         assert_eq!((coverage.of, coverage.steps.last().unwrap().apps), (111, 111));
         assert!(coverage.steps.is_sorted_by_key(|step| step.apps));
@@ -538,7 +541,7 @@ fn why_tells_the_cause_and_the_last_lines_of_measured_apps_and_the_provenance_of
     assert!(stdout.contains("\n  stubbed: ") && stdout.contains("\n  faked: ") && stdout.contains("\n    | "), "{stdout}");
     let (_, stdout, _) = loupe(folder.path(), &["db", "why", "read"]);
     assert!(
-        stdout.contains("\nb/benchmark-b@x: required\n  imported from b/benchmark-b/x/data/dyn.csv, as of 2023-08-14\n"),
+        stdout.contains("\nb/benchmark-b@x: required, imported from b/benchmark-b/x/data/dyn.csv, as of 2023-08-14\n"),
         "{stdout}"
     );
     let (_, stdout, _) = loupe(folder.path(), &["db", "why", "read", "--format", "json"]);
@@ -576,4 +579,57 @@ fn broken_results_are_told_and_the_others_are_still_counted() {
     open,2,1,0,1,0,0
     write,2,1,0,0,1,0
     ");
+}
+
+#[test]
+fn analyses_are_compared_over_all_apps_or_those_named_in_every_form() {
+    let folder = tiny();
+    for (place, kind, rows) in [
+        ("a/benchmark-a/imported", "static_binary.csv", "0,Y\n1,Y\n2,Y\n3,Y\n4,Y\n"),
+        ("a/benchmark-a/imported", "static_sources.csv", "0,Y\n1,Y\n2,N\n"),
+        ("b/benchmark-b/x", "static_binary.csv", "0,N\n"),
+    ] {
+        let path = folder.path().join("tree").join(place).join("data").join(kind);
+        fs::write(path, format!("# syscall, used\n{rows}")).unwrap();
+    }
+    loupe(folder.path(), &["db", "import", "tree"]);
+    let (code, stdout, stderr) = loupe(folder.path(), &["compare", "--analysis", "--svg", "bars.svg"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    insta::assert_snapshot!(stdout, @r"
+    app/workload     static source  static binary  used  required  missed by binary
+    a/benchmark-a                2              5     4         1
+    b/benchmark-b@x                             0     1         1                 1
+
+    mean number of calls                     static source  static binary  used  required
+    of 2 apps                                   2.0 (of 1)            2.5   2.5       1.0
+    of the 2 with an analysis of the binary     2.0 (of 1)            2.5   2.5       1.0
+    of the 1 with both analyses                        2.0            5.0   4.0       1.0
+
+    analyses of binaries that miss calls which were used: 1 of 2
+    analyses of binaries that report no call at all: 1 (b); without them the mean is 5.0
+    ");
+    let svg = fs::read_to_string(folder.path().join("bars.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("<title>a, static binary: 5</title>"), "{svg}");
+    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "csv", "a", "--analysis"]);
+    insta::assert_snapshot!(stdout, @r"
+    app,workload,static-source,static-binary,used,required,missed-by-binary,missed-by-source
+    a,benchmark-a,2,5,4,1,0,2
+    ");
+    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "json", "--analysis", "b/benchmark-b@y"]);
+    let compared: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&compared["apps"][0]["folder"], &compared["apps"][0]["required"]), (&"benchmark-b@y".into(), &0.into()));
+    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "markdown", "--analysis", "a"]);
+    assert!(stdout.contains("| **mean of 1 apps** | 2.0 | 5.0 | 4.0 | 1.0 |\n| a/benchmark-a | 2 | 5 | 4 | 1 |\n"), "{stdout}");
+    for (arguments, words) in [
+        (&["compare", "--analysis", "c"][..], "no verdicts of `c`"),
+        (&["compare"], "two sides are compared, not 0 names"),
+        (&["compare", "a"], "two sides are compared, not 1 name\n"),
+        (&["compare", "a", "b", "c"], "two sides are compared, not 3 names"),
+        (&["compare", "a", "b", "--format", "csv"], "`--format csv` needs `--analysis`"),
+        (&["compare", "a", "b", "--svg", "x"], "`--svg` needs `--analysis`"),
+    ] {
+        let (code, stdout, stderr) = loupe(folder.path(), arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
 }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::Stop;
 use super::deadlines::Deadlines;
-use crate::engine::Session;
+use crate::engine::{Pace, Session};
 use crate::spec::Workload;
 use crate::store::TrialRecord;
 use crate::trial::{CallLog, Care, Intervention, Observation, Outcome, Purpose, TrialId, TrialRequest, Watch, judge};
@@ -69,7 +69,9 @@ pub struct Checks<'a, S> {
 impl<'a, S: Session> Checks<'a, S> {
     /// Runs `workload` in `session`, at most `jobs` times at once, until `stop` says to stop.
     pub fn new(session: &'a S, workload: &'a Workload, jobs: usize, stop: &'a Stop) -> Self {
-        Self { session, workload, stop, jobs: jobs.max(1), deadlines: Deadlines::new(workload), replicas: BTreeMap::new() }
+        // Whole workloads under an OS's own set: there is no hurry, whatever the engine.
+        let deadlines = Deadlines::new(workload, Pace::Containers);
+        Self { session, workload, stop, jobs: jobs.max(1), deadlines, replicas: BTreeMap::new() }
     }
 
     /// Runs the app as it is, which teaches how long runs may take.
@@ -173,6 +175,7 @@ mod tests {
         let app = AppSpec {
             name: "x".to_owned(),
             directory: "x".into(),
+            image: None,
             description: String::new(),
             build_arguments: BTreeMap::new(),
             workloads: vec![workload.clone()],

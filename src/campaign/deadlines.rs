@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use crate::engine::Pace;
 use crate::spec::Workload;
 use crate::store::TrialRecord;
 use crate::trial::{Care, Deadline, Purpose, TrialRequest};
 
 /// Deadline of runs without intervention, from which other deadlines are derived.
-const FIRST: Duration = Duration::from_secs(120);
+pub(super) const FIRST: Duration = Duration::from_secs(120);
 
 /// How a deadline follows from the slowest baseline run.
 #[derive(Debug, Clone, Copy)]
@@ -20,15 +21,43 @@ struct Rule {
     shortest: Duration,
 }
 
-const READY_AT_FIRST: Rule = Rule { factor: 5, shortest: Duration::from_millis(800) };
-const WORK_AT_FIRST: Rule = Rule { factor: 3, shortest: Duration::from_millis(1200) };
-/// Processor time beyond the baseline's at a first look, as a multiple of it and at least. An app may well pass although some of its
-/// threads do nothing but look again and again, so a run that repeats one that failed may take as much as it likes.
-const PROCESSOR_AT_FIRST: Rule = Rule { factor: 2, shortest: Duration::from_millis(500) };
-/// A server may listen so much later (and a run that had to wait for a processor meanwhile is repeated alone) …
-const READY: Rule = Rule { factor: 12, shortest: Duration::from_secs(2) };
-/// … and a pass at a sixth of the speed is still seen as one.
-const WORK: Rule = Rule { factor: 6, shortest: Duration::from_secs(2) };
+/// The rules of one pace.
+#[derive(Debug)]
+struct Rules {
+    /// At a first look, a server may listen so much later …
+    ready_at_first: Rule,
+    /// … and the workload may take so long.
+    work_at_first: Rule,
+    /// Processor time beyond the baseline's at a first look.
+    processor_at_first: Rule,
+    /// A run that repeats one that failed may take so long to listen (one that had to wait for a processor is repeated alone) …
+    ready: Rule,
+    /// … and so long for the workload: a pass at a sixth of the speed is still seen as one.
+    work: Rule,
+    /// Processor time beyond the baseline's of such a run, if that is limited at all.
+    processor: Option<Rule>,
+}
+
+const CONTAINERS: Rules = Rules {
+    ready_at_first: Rule { factor: 5, shortest: Duration::from_millis(800) },
+    work_at_first: Rule { factor: 3, shortest: Duration::from_millis(1200) },
+    processor_at_first: Rule { factor: 2, shortest: Duration::from_millis(500) },
+    ready: Rule { factor: 12, shortest: Duration::from_secs(2) },
+    work: Rule { factor: 6, shortest: Duration::from_secs(2) },
+    // An app may well pass although some of its threads do nothing but look again and again.
+    processor: None,
+};
+
+/// Commands that take milliseconds: a hundred times as much is enough to tell hanging from slow, and somebody waits for the answer.
+const PROCESSES: Rules = Rules {
+    ready_at_first: Rule { factor: 5, shortest: Duration::from_millis(250) },
+    work_at_first: Rule { factor: 4, shortest: Duration::from_millis(250) },
+    processor_at_first: Rule { factor: 2, shortest: Duration::from_millis(100) },
+    ready: Rule { factor: 12, shortest: Duration::from_millis(750) },
+    work: Rule { factor: 8, shortest: Duration::from_millis(750) },
+    // Whatever spins takes a processor from the others.
+    processor: Some(Rule { factor: 8, shortest: Duration::from_millis(400) }),
+};
 
 impl Rule {
     fn of(self, baseline: Duration) -> Duration {
@@ -37,8 +66,9 @@ impl Rule {
 }
 
 /// What the baseline taught.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Deadlines {
+    rules: &'static Rules,
     /// What the spec says instead.
     fixed: Option<Duration>,
     slowest_ready: Duration,
@@ -49,8 +79,19 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    pub(super) fn new(workload: &Workload) -> Self {
-        Self { fixed: workload.timeout, ..Self::default() }
+    pub(super) fn new(workload: &Workload, pace: Pace) -> Self {
+        let rules = match pace {
+            Pace::Containers => &CONTAINERS,
+            Pace::Processes => &PROCESSES,
+        };
+        Self {
+            rules,
+            fixed: workload.timeout,
+            slowest_ready: Duration::ZERO,
+            slowest_work: Duration::ZERO,
+            fastest_work: Duration::ZERO,
+            most_processor: Duration::ZERO,
+        }
     }
 
     pub(super) fn learn(&mut self, record: &TrialRecord) {
@@ -74,10 +115,14 @@ impl Deadlines {
         if request.intervention.is_empty() {
             return Deadline { ready: FIRST, work: FIRST, total: FIRST, processor: None };
         }
-        let (ready, work) = if at_first { (READY_AT_FIRST, WORK_AT_FIRST) } else { (READY, WORK) };
+        let rules = self.rules;
+        let (ready, work, processor) = if at_first {
+            (rules.ready_at_first, rules.work_at_first, Some(rules.processor_at_first))
+        } else {
+            (rules.ready, rules.work, rules.processor)
+        };
         let (ready, work) = (ready.of(self.slowest_ready), work.of(self.slowest_work));
-        let beyond = PROCESSOR_AT_FIRST.of(self.most_processor).max(self.fastest_work);
-        let processor = at_first.then_some(self.most_processor + beyond);
+        let processor = processor.map(|rule| self.most_processor + rule.of(self.most_processor).max(self.fastest_work));
         Deadline { ready, work, total: ready + work, processor }
     }
 }

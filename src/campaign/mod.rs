@@ -7,24 +7,28 @@
 mod checks;
 mod deadlines;
 mod event;
+mod rehearsal;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use checks::{Checks, Settled};
-use deadlines::Deadlines;
+use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+pub use rehearsal::{Criterion, Rehearsal, Watched, rehearse, watch_once};
 use tokio::sync::Notify;
 
 use crate::engine::{Engine, EngineError, Platform, Session, Subject};
 use crate::explore::{Explorer, Findings, Knowledge, Likelihoods, Settings, Step, Strategy};
 use crate::spec::{self, AppSpec, Workload};
-use crate::store::{Conclusion, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord};
+use crate::store::{
+    Conclusion, Date, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord,
+};
 use crate::trial::{InconclusiveCause, Observation, Outcome, TrialRequest, judge};
 
 /// How a batch is to be run.
@@ -220,6 +224,7 @@ impl<E: Engine> Campaign<'_, E> {
             kind: subject.kind.name(),
             stored: stored.len(),
             recheck: before.is_some(),
+            isolation: platform.isolation.clone(),
         });
         let likelihoods = match self.options.settings.strategy {
             Strategy::Joint => store.likelihoods(&self.name.app)?,
@@ -229,7 +234,7 @@ impl<E: Engine> Campaign<'_, E> {
         let mut stored: BTreeMap<String, TrialRecord> =
             stored.into_iter().filter(is_conclusive).map(|record| (record.key.clone(), record)).collect();
         let mut explorer = Explorer::with(self.options.settings, knowledge);
-        let mut deadlines = Deadlines::new(self.workload);
+        let mut deadlines = Deadlines::new(self.workload, self.engine.pace());
         let mut running = FuturesUnordered::new();
         let mut run = 0;
         let findings = loop {
@@ -304,6 +309,12 @@ impl<E: Engine> Campaign<'_, E> {
     }
 }
 
+/// The day, in UTC; `None` if the clock is far off.
+fn today() -> Option<Date> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Date::from_days(since.as_secs() / (24 * 60 * 60))
+}
+
 /// Stores what came out, and says how the campaign ended.
 fn conclude(
     journal: Journal,
@@ -314,7 +325,11 @@ fn conclude(
     begin: Instant,
 ) -> Result<CampaignEnd, CampaignError> {
     let elapsed = begin.elapsed();
-    let environment = Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone());
+    let environment = Environment {
+        isolation: platform.isolation.clone(),
+        ..Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone())
+    }
+    .on(today());
     let conclusion = journal.finish(findings, &environment, elapsed)?;
     Ok(match (conclusion, findings) {
         (Conclusion::Finished(finished), _) if finished.summary.incomplete.is_empty() => {

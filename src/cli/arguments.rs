@@ -1,9 +1,11 @@
 //! The command line as types. Everything in here is seen by users: doc comments are the text of `--help`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
+use regex::{Regex, RegexBuilder};
 
 use super::check::CheckArguments;
 use super::compare::CompareArguments;
@@ -11,17 +13,18 @@ use super::db::DbArguments;
 use super::export::ExportArguments;
 use super::os::OsArguments;
 use super::plan::PlanArguments;
-use super::settings::default_jobs;
+use super::settings::{default_jobs, default_jobs_for_commands};
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
+use super::trace::TraceArguments;
 use crate::explore::{Details, Reasons, Settings, Strategy};
 use crate::store::Freshness;
 use crate::trial::Item;
 
 /// Finds out, by experiment, which Linux system calls an application really needs.
 ///
-/// Loupe runs an app in Docker again and again, each time with one system call stubbed (it fails with ENOSYS) or faked (it
-/// does nothing and reports success), and sees whether the app's workload still succeeds.
+/// Loupe runs an app again and again, in Docker or as a process of this machine, each time with one system call stubbed (it fails
+/// with ENOSYS) or faked (it does nothing and reports success), and sees whether the app's workload still succeeds.
 #[derive(Debug, Parser)]
 #[command(
     name = "loupe",
@@ -32,6 +35,8 @@ use crate::trial::Item;
   loupe doctor                 is everything there that Loupe needs?
   loupe batch apps/            measure every app in the folder apps/
   loupe run apps/nginx         measure one app
+  loupe run -- ls /            measure any command, without Docker
+  loupe trace -- ls /          only see which calls it makes
   loupe show nginx             its verdicts with their reasons
   loupe compare old/ results/  what changed since then
   loupe plan --os kerla        what an OS has to implement next
@@ -112,6 +117,7 @@ pub(super) enum ReasonsChoice {
 pub(super) enum Verb {
     Batch(BatchArguments),
     Run(RunArguments),
+    Trace(TraceArguments),
     Show(ShowArguments),
     Compare(CompareArguments),
     Export(ExportArguments),
@@ -156,25 +162,80 @@ pub(super) struct BatchArguments {
     pub(super) measuring: Measuring,
 }
 
-/// Measure one app
+/// Measure one app: a folder, an image, or any command of this machine
 ///
-/// The same as `batch`, for the app in one folder. Dockerfiles/ and workloads/ are looked for beside the folder that holds
+/// With a folder, the same as `batch`, for one app. Dockerfiles/ and workloads/ are looked for beside the folder that holds
 /// the app's folder.
+///
+/// With a command behind `--`, that command is run on this machine, without Docker: each time in namespaces of its own, with
+/// every file system under an overlay that is thrown away, so that nothing it writes stays. It succeeds if it ends with exit
+/// code 0 and prints what it prints when nothing is done to it, as far as that is the same in every run. The verdicts are
+/// printed, and stored only with --results.
+///
+/// With --image, an image of the local engine is measured as an app whose folder has nothing but a Dockerfile: a server if it
+/// exposes a TCP port, a command that runs to completion otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe run apps/nginx                      measure nginx with each of its workloads
   loupe run apps/nginx --variant trixie     of another release; results are those of nginx@trixie
   loupe run apps/nginx --fresh              once more from the beginning
-  loupe run apps/nginx --results /tmp/try   leave the results database alone")]
+  loupe run apps/nginx --results /tmp/try   leave the results database alone
+  loupe run -- ls /                         any command, in seconds and without Docker
+  loupe run --input words.txt -- sort       with an input
+  loupe run --image debian:bookworm-slim -- ls /")]
 pub(super) struct RunArguments {
     /// The app's folder, with its Dockerfile; with a variant behind an `@`, as in apps/nginx@trixie, that variant
-    #[arg(value_name = "APP_DIR")]
-    pub(super) app: PathBuf,
+    #[arg(value_name = "APP_DIR", required_unless_present_any = ["image", "command"], conflicts_with_all = ["image", "command"])]
+    pub(super) app: Option<PathBuf>,
     /// The variant of the app, as its app.yaml names it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "app")]
     pub(super) variant: Option<String>,
     #[command(flatten)]
+    pub(super) subject: SubjectArguments,
+    #[command(flatten)]
+    pub(super) success: SuccessArguments,
+    /// What the results are stored as, with --results: APP or APP/WORKLOAD [default: the program's or image's name]
+    #[arg(long, value_name = "NAME", requires = "results", conflicts_with = "app")]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
     pub(super) measuring: Measuring,
+}
+
+/// What stands above the options that go with a command or an image.
+pub(super) const COMMANDS: &str = "Commands and images";
+
+/// A command of this machine, or an image of the engine.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SubjectArguments {
+    /// The command and its arguments; with --image, in place of the image's ENTRYPOINT and CMD
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
+    /// An image of the local engine, pulled if it is not there
+    #[arg(long, value_name = "IMAGE", help_heading = COMMANDS)]
+    pub(super) image: Option<String>,
+    /// What the command reads from its standard input, in every run; `-` for all of Loupe's own [default: nothing]
+    #[arg(long, value_name = "FILE", help_heading = COMMANDS, conflicts_with_all = ["image", "app"])]
+    pub(super) input: Option<PathBuf>,
+    /// Let the command use this machine's network, instead of one of its own that has nothing but loopback
+    #[arg(long, help_heading = COMMANDS, conflicts_with_all = ["image", "app"])]
+    pub(super) network: bool,
+    /// Run the command on the bare machine, where what it writes stays; for where the kernel allows no namespaces
+    #[arg(long, help_heading = COMMANDS, conflicts_with_all = ["image", "app"])]
+    pub(super) no_isolation: bool,
+}
+
+/// What counts as success of a command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SuccessArguments {
+    /// The exit code of success
+    #[arg(long, value_name = "N", help_heading = COMMANDS, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..256), conflicts_with = "app")]
+    pub(super) exit_code: i32,
+    /// What the standard output has to match, instead of being the same as without any intervention; `^` and `$` match at every line
+    #[arg(long, value_name = "REGEX", help_heading = COMMANDS, value_parser = pattern, conflicts_with = "app")]
+    pub(super) stdout_matches: Option<Regex>,
+    /// When a run is ended, such as 500ms or 10s [default: a multiple of what it takes without any intervention]
+    #[arg(long, value_name = "TIME", help_heading = COMMANDS, value_parser = time, conflicts_with = "app")]
+    pub(super) timeout: Option<Duration>,
 }
 
 /// Print an app's verdicts with their reasons
@@ -228,7 +289,8 @@ impl std::str::FromStr for Explained {
 /// How apps are measured.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Measuring {
-    /// Trials that run at the same time [default: 4 per core, which later versions may change]
+    /// Trials that run at the same time [default: 4 per core; for commands 8 per core, or 1 without isolation. Later versions may
+    /// change it]
     #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
     jobs: Option<usize>,
     /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]
@@ -269,6 +331,11 @@ impl Measuring {
     /// Trials that run at the same time.
     pub(super) fn jobs(&self) -> usize {
         self.jobs.unwrap_or_else(default_jobs)
+    }
+
+    /// The same for commands of this machine. Those that are not kept apart take turns, or each would meet what others write.
+    pub(super) fn jobs_for_commands(&self, isolated: bool) -> usize {
+        self.jobs.unwrap_or_else(|| if isolated { default_jobs_for_commands() } else { 1 })
     }
 
     /// What earlier results are good for.
@@ -352,6 +419,24 @@ pub(super) struct CompletionsArguments {
     pub(super) shell: clap_complete::Shell,
 }
 
+/// A pattern as specs have it.
+fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).multi_line(true).build()
+}
+
+/// A time as specs have it: a whole number with a unit.
+pub(super) fn time(text: &str) -> Result<Duration, &'static str> {
+    const WRONG: &str = "has to be a time such as 500ms, 10s or 2m";
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok().filter(|number| *number > 0).ok_or(WRONG)?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(WRONG),
+    }
+}
+
 pub(super) fn at_least_one<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, &'static str> {
     text.parse().ok().filter(|number| *number >= N::from(1)).ok_or("has to be a whole number, at least 1")
 }
@@ -386,6 +471,43 @@ mod tests {
         let measuring = measuring(&["--baselines", "7", "--joint-runs=2", "--no-hits", "--jobs", "5"]);
         let wanted = Settings { baselines: 7, joint_runs: 2, count_hits: false, ..Settings::default() };
         assert_eq!((measuring.settings(), measuring.jobs()), (wanted, 5));
+    }
+
+    #[test]
+    fn one_of_folder_image_and_command_is_measured() {
+        let parse = |arguments: &[&str]| Arguments::try_parse_from(["loupe", "run"].iter().chain(arguments));
+        let accepted: [&[&str]; 5] = [
+            &["apps/x"],
+            &["--image", "debian:1"],
+            &["--", "ls", "-l"],
+            &["--image", "debian:1", "--", "ls"],
+            &["--timeout", "500ms", "--exit-code=2", "--no-isolation", "--", "ls", "--timeout"],
+        ];
+        for arguments in accepted {
+            assert!(parse(arguments).is_ok(), "{arguments:?}: {}", parse(arguments).unwrap_err());
+        }
+        let refused: [&[&str]; 8] = [
+            &[],
+            &["apps/x", "--", "ls"],
+            &["apps/x", "--image", "debian:1"],
+            &["apps/x", "--exit-code", "1"],
+            &["--image", "debian:1", "--no-isolation"],
+            &["--timeout", "5", "--", "ls"],
+            &["--exit-code", "256", "--", "ls"],
+            &["--name", "x", "--", "ls"],
+        ];
+        for arguments in refused {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "5", "s", "0s", "1.5s", "-1s", "5 s", "5h3", "99999999999999999999s"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::compare::ComparisonFormat;
 use super::database::{Database, DatabaseArguments};
 use super::files;
 use super::printer::Printer;
@@ -11,14 +12,6 @@ use super::settings::Environment;
 use super::status::{Status, WrongUsage};
 use crate::report::{self, AnalysisComparison};
 use crate::store::Entry;
-
-/// How the comparison is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AnalysisFormat {
-    Text,
-    Json,
-    Csv,
-}
 
 /// Compares the apps named, as `APP` or `APP/WORKLOAD`, or all that there are; writes bars to `svg` as well, if that is given.
 ///
@@ -28,7 +21,7 @@ pub(super) enum AnalysisFormat {
 pub(super) fn compare_analysis(
     apps: &[String],
     database: &DatabaseArguments,
-    format: AnalysisFormat,
+    format: ComparisonFormat,
     svg: Option<&Path>,
     environment: &Environment,
     printer: &Printer,
@@ -45,14 +38,15 @@ pub(super) fn compare_analysis(
     let chosen = database.entries.one_per_app(|entry| apps.is_empty() || apps.iter().any(|name| is_named(entry, name)));
     let comparison = AnalysisComparison::new(&chosen);
     if let Some(path) = svg {
-        let bars = report::comparison_svg(&comparison);
+        let bars = report::analyses_svg(&comparison);
         files::write(path, bars.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
         printer.note(&format!("bars are in `{}`", path.display()));
     }
     match format {
-        AnalysisFormat::Text => printer.data(&report::comparison_text(&comparison)),
-        AnalysisFormat::Json => printer.json(&comparison),
-        AnalysisFormat::Csv => printer.data(&report::comparison_csv(&comparison)),
+        ComparisonFormat::Text => printer.data(&report::analyses_text(&comparison)),
+        ComparisonFormat::Json => printer.json(&comparison),
+        ComparisonFormat::Markdown => printer.data(&report::analyses_markdown(&comparison)),
+        ComparisonFormat::Csv => printer.data(&report::analyses_csv(&comparison)),
     }
     Ok(database.status)
 }

@@ -109,7 +109,7 @@ async fn carry_out(
 }
 
 /// Finds out now, and not after the first trial, that nothing can be stored.
-fn writable(results: &Path) -> anyhow::Result<()> {
+pub(super) fn writable(results: &Path) -> anyhow::Result<()> {
     let tried = std::fs::create_dir_all(results).and_then(|()| tempfile::tempfile_in(results).map(drop));
     let hint = "hint: name another folder with `--results`, or make this one writable";
     tried.with_context(|| format!("cannot write to the folder of the results `{}`\n{hint}", results.display()))
@@ -118,7 +118,7 @@ fn writable(results: &Path) -> anyhow::Result<()> {
 /// The last line of `--format json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Summary<'a> {
+pub(super) struct Summary<'a> {
     event: &'static str,
     exit_code: u8,
     milliseconds: u64,
@@ -140,7 +140,12 @@ struct Ended<'a> {
 }
 
 impl<'a> Summary<'a> {
-    fn new(status: Status, milliseconds: u64, ends: &'a [(CampaignName, CampaignEnd)], error: Option<&'a anyhow::Error>) -> Self {
+    pub(super) fn new(
+        status: Status,
+        milliseconds: u64,
+        ends: &'a [(CampaignName, CampaignEnd)],
+        error: Option<&'a anyhow::Error>,
+    ) -> Self {
         let problems = error.and_then(|error| error.downcast_ref::<SpecErrors>()).map_or(&[][..], SpecErrors::problems);
         Self {
             event: "summary",

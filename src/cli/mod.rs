@@ -9,6 +9,7 @@ mod arguments;
 mod batch;
 mod check;
 mod clean;
+mod command;
 mod compare;
 mod compare_analysis;
 mod completions;
@@ -25,11 +26,13 @@ mod plan;
 mod printer;
 mod progress;
 mod run;
+mod scratch;
 mod settings;
 mod shard;
 mod show;
 mod static_analysis;
 mod status;
+mod trace;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -77,6 +80,7 @@ fn verb(verb: &Verb, environment: &Environment, printer: &Printer) -> anyhow::Re
     match verb {
         Verb::Batch(arguments) => batch::batch(arguments, environment, printer),
         Verb::Run(arguments) => run::run(arguments, environment, printer),
+        Verb::Trace(arguments) => trace::trace(arguments, environment, printer),
         Verb::Show(arguments) => show::show(arguments, environment, printer),
         Verb::Compare(arguments) => compare::compare(arguments, environment, printer),
         Verb::Export(arguments) => export::export(arguments, environment, printer),

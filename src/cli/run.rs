@@ -1,8 +1,9 @@
-//! `loupe run`: one app.
+//! `loupe run`: one app, be it a folder, an image or a command.
 
 use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
+use super::command;
 use super::measure::measure;
 use super::printer::Printer;
 use super::settings::Environment;
@@ -11,15 +12,18 @@ use crate::spec::{Roots, load_app};
 
 /// Measures the app.
 pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
-    measure(&arguments.measuring, environment, printer, || {
-        // The folders that apps share are found from the app's own path, which a variant's name may change to one that is not there.
-        let roots = Roots::of_app(&arguments.app);
-        let app = match &arguments.variant {
-            Some(variant) => with_variant(&arguments.app, variant),
-            None => arguments.app.clone(),
-        };
-        Ok(vec![load_app(&app, &roots)?])
-    })
+    match &arguments.app {
+        Some(app) => measure(&arguments.measuring, environment, printer, || {
+            // The folders that apps share are found from the app's own path, which a variant's name may change to one that is not there.
+            let roots = Roots::of_app(app);
+            let app = match &arguments.variant {
+                Some(variant) => with_variant(app, variant),
+                None => app.clone(),
+            };
+            Ok(vec![load_app(&app, &roots)?])
+        }),
+        None => command::run(arguments, environment, printer),
+    }
 }
 
 /// The path of a variant of the app at `path`, which may be `.` or end with a slash.

@@ -1,6 +1,7 @@
 //! What the environment says. The only place that reads environment variables; everything else takes them from here.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The environment variables that Loupe knows. Empty ones count as not set.
@@ -14,6 +15,8 @@ pub(super) struct Environment {
     pub(super) results: Option<PathBuf>,
     /// `RUST_LOG`: what is logged; goes before `--verbose`.
     pub(super) log: Option<String>,
+    /// `PATH`: where programs are looked up.
+    pub(super) path: Option<OsString>,
 }
 
 impl Environment {
@@ -26,6 +29,7 @@ impl Environment {
             no_color: set("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
             results: set("LOUPE_RESULTS").map(PathBuf::from),
             log: text("RUST_LOG"),
+            path: set("PATH"),
         }
     }
 
@@ -41,6 +45,25 @@ impl Environment {
 #[must_use]
 pub fn default_jobs() -> usize {
     4 * available_cores()
+}
+
+/// The same for commands of this machine. Many, as one that hangs takes no processor, only time.
+#[must_use]
+pub(super) fn default_jobs_for_commands() -> usize {
+    8 * available_cores()
+}
+
+/// The working directory of this process.
+///
+/// # Errors
+/// If it is gone, or may not be looked up.
+pub(super) fn working_directory() -> std::io::Result<PathBuf> {
+    env::current_dir()
+}
+
+/// Folders for what is needed while a command is measured: in memory where there is such a place.
+pub(super) fn temporary_folders() -> [PathBuf; 2] {
+    [PathBuf::from("/dev/shm"), env::temp_dir()]
 }
 
 /// Cores that this process may use.

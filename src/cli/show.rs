@@ -54,6 +54,10 @@ fn why(
         reasons.retain(|reason| wanted == Explained::All || wanted == Explained::Item(reason.item));
         explained.push((name, finished, reasons));
     }
+    if explained.is_empty() {
+        let message = "no trials are stored of that: it was refused, or measured elsewhere\nhint: `loupe show` says which";
+        return Err(WrongUsage(message.to_owned()).into());
+    }
     if let Explained::Item(item) = wanted
         && !explained.iter().any(|(_, finished, _)| report::is_known(finished, item))
     {

@@ -1,9 +1,10 @@
 //! What the trials of an item showed, on one side of a comparison. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Results;
 use crate::explore::{Plan, Verdict};
 use crate::store::{DetailRow, Finished, TrialRecord};
 use crate::trial::{Intervention, Item, Outcome, Purpose, Treatment};
@@ -108,13 +109,17 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn new(finished: &Finished, trials: &[TrialRecord]) -> Self {
-        let reader = Reader { finished, runs: runs(trials), configuration: configuration(finished) };
-        let calls = finished.verdicts.iter().filter(|(_, row)| row.used);
+    pub(super) fn new(results: Results<'_>, trials: &[TrialRecord]) -> Self {
+        let reader =
+            Reader { finished: results.measured(), runs: runs(trials), configuration: results.measured().map(configuration) };
+        let calls = results.verdicts().iter().filter(|(_, row)| row.used);
         let calls = calls.map(|(call, row)| ((*call).into(), reader.side((*call).into(), row.verdict, true))).collect();
         let tried = |row: &DetailRow| row.stub.is_some() || row.fake.is_some();
-        let features = finished.features.iter().map(|(feature, row)| (Item::Feature(*feature), row));
-        let files = finished.pseudo_files.iter().map(|(file, row)| (Item::File(*file), row));
+        let measured = results.measured();
+        let features = measured.into_iter().flat_map(|finished| &finished.features);
+        let features = features.map(|(feature, row)| (Item::Feature(*feature), row));
+        let files = measured.into_iter().flat_map(|finished| &finished.pseudo_files);
+        let files = files.map(|(file, row)| (Item::File(*file), row));
         let details = features.chain(files).filter(|(_, row)| row.used);
         let details = details.map(|(item, row)| (item, reader.side(item, row.verdict, tried(row)))).collect();
         Self { calls, details }
@@ -143,19 +148,21 @@ fn runs(trials: &[TrialRecord]) -> BTreeMap<(Item, Treatment), Vec<&TrialRecord>
 }
 
 struct Reader<'a> {
-    finished: &'a Finished,
+    /// What a campaign found; `None` for imported results.
+    finished: Option<&'a Finished>,
     runs: BTreeMap<(Item, Treatment), Vec<&'a TrialRecord>>,
-    configuration: Intervention,
+    configuration: Option<Intervention>,
 }
 
 impl Reader<'_> {
     fn side(&self, item: Item, verdict: Option<Verdict>, tried: bool) -> ItemSide {
+        let calls = |finished: &Finished| Some(finished.trace.get(&item.call()?).map_or(0, |trace| trace.count));
         ItemSide {
             verdict,
             tried,
-            remark: self.remark(item),
-            calls: item.call().map(|call| self.finished.trace.get(&call).map_or(0, |trace| trace.count)),
-            joint: Some(Plan::from(self.configuration.get(item))),
+            remark: self.finished.and_then(|finished| remark(finished, item)),
+            calls: self.finished.and_then(calls),
+            joint: self.configuration.as_ref().map(|configuration| Plan::from(configuration.get(item))),
             stub: self.treatment(item, Treatment::Stub),
             fake: self.treatment(item, Treatment::Fake),
         }
@@ -166,27 +173,25 @@ impl Reader<'_> {
         for record in self.runs.get(&(item, treatment)).into_iter().flatten() {
             evidence.add(record, item);
         }
-        let degraded = self.finished.summary.degraded.iter();
+        let degraded = self.finished.into_iter().flat_map(|finished| &finished.summary.degraded);
         let degraded = degraded.filter(|found| found.item == item && found.treatment == treatment);
         evidence.degraded = degraded.map(|found| found.degradation.to_string()).collect();
         evidence
     }
+}
 
-    fn remark(&self, item: Item) -> Option<Remark> {
-        let summary = &self.finished.summary;
-        let of = |treatments: &[crate::store::TreatmentSummary]| -> BTreeSet<Item> {
-            treatments.iter().map(|treatment| treatment.item).collect()
-        };
-        if summary.assumed.contains(&item) {
-            Some(Remark::Assumed)
-        } else if summary.inferred.contains(&item) {
-            Some(Remark::Inferred)
-        } else if of(&summary.unstable).contains(&item) {
-            Some(Remark::Unstable)
-        } else if of(&summary.unexercised).contains(&item) {
-            Some(Remark::Unproven)
-        } else {
-            None
-        }
+fn remark(finished: &Finished, item: Item) -> Option<Remark> {
+    let summary = &finished.summary;
+    let of = |treatments: &[crate::store::TreatmentSummary]| treatments.iter().any(|treatment| treatment.item == item);
+    if summary.assumed.contains(&item) {
+        Some(Remark::Assumed)
+    } else if summary.inferred.contains(&item) {
+        Some(Remark::Inferred)
+    } else if of(&summary.unstable) {
+        Some(Remark::Unstable)
+    } else if of(&summary.unexercised) {
+        Some(Remark::Unproven)
+    } else {
+        None
     }
 }

@@ -19,10 +19,14 @@
 //! now (an OS that stubs what can only be faked now has to follow), and what the joint configuration does differently. There may be
 //! several configurations of the same size, so another choice among them is no regression by itself.
 //!
+//! Results that were imported are compared as well: they have verdicts of calls, and neither trials nor a joint configuration.
+//!
+//! - [`conditions`]: under which conditions both were measured;
 //! - [`evidence`]: what the trials of an item showed, on one side;
 //! - [`items`]: the changes of single items;
 //! - [`pairs`]: which results are held against which.
 
+mod conditions;
 pub mod evidence;
 pub mod items;
 pub mod pairs;
@@ -33,7 +37,8 @@ pub use evidence::{ItemSide, Remark, TreatmentEvidence};
 pub use items::{Change, ItemChange, JointChange};
 pub use pairs::{Pair, PairingError, Place, pair_up};
 
-use crate::store::{Counts, Environment, Finished, Stored, TrialRecord};
+use crate::explore::Verdict;
+use crate::store::{Counts, Finished, Imported, Stored, TrialRecord, Verdicts};
 
 /// What is stored of one app and workload, on one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +65,33 @@ pub enum Severity {
     Worse,
 }
 
+/// Verdicts, wherever they come from.
+#[derive(Debug, Clone, Copy)]
+enum Results<'a> {
+    Measured(&'a Finished),
+    Imported(&'a Imported),
+}
+
+impl<'a> Results<'a> {
+    fn of(stored: &'a Stored) -> Option<Self> {
+        stored.finished.as_ref().map(Self::Measured).or_else(|| stored.imported.as_ref().map(Self::Imported))
+    }
+
+    const fn verdicts(self) -> &'a Verdicts {
+        match self {
+            Self::Measured(finished) => &finished.verdicts,
+            Self::Imported(imported) => &imported.verdicts,
+        }
+    }
+
+    const fn measured(self) -> Option<&'a Finished> {
+        match self {
+            Self::Measured(finished) => Some(finished),
+            Self::Imported(_) => None,
+        }
+    }
+}
+
 /// A condition that differs between both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Condition {
@@ -78,8 +110,9 @@ pub struct Totals {
     pub used: u32,
     /// The same, per verdict.
     pub verdicts: Counts,
-    /// Items that the joint configuration avoids.
-    pub avoided_together: usize,
+    /// Items that the joint configuration avoids; `None` if none was run, as for imported results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avoided_together: Option<usize>,
 }
 
 /// What changed between two results that both have verdicts.
@@ -187,7 +220,7 @@ fn both(before: &Side, after: &Side) -> Comparison {
         (Some(_), Some(reasons)) => Comparison::StillRefused { reasons },
         (None, Some(reasons)) => Comparison::NoLongerMeasurable { reasons },
         (Some(reasons), None) => Comparison::NowMeasurable { reasons },
-        (None, None) => match (&before.stored.finished, &after.stored.finished) {
+        (None, None) => match (Results::of(&before.stored), Results::of(&after.stored)) {
             (Some(first), Some(second)) => {
                 Comparison::Compared(Box::new(difference(first, &before.trials, second, &after.trials)))
             }
@@ -197,8 +230,15 @@ fn both(before: &Side, after: &Side) -> Comparison {
     }
 }
 
-fn difference(before: &Finished, trials_before: &[TrialRecord], after: &Finished, trials_after: &[TrialRecord]) -> Difference {
-    let known = |finished: &Finished| !finished.features.is_empty() || !finished.pseudo_files.is_empty();
+fn difference(
+    before: Results<'_>,
+    trials_before: &[TrialRecord],
+    after: Results<'_>,
+    trials_after: &[TrialRecord],
+) -> Difference {
+    let known = |results: Results<'_>| {
+        results.measured().is_some_and(|finished| !finished.features.is_empty() || !finished.pseudo_files.is_empty())
+    };
     // No app makes only calls that have no feature: a side without any was stored before they were, or imported.
     let left_out = match (known(before), known(after)) {
         (true, true) | (false, false) => None,
@@ -206,57 +246,35 @@ fn difference(before: &Finished, trials_before: &[TrialRecord], after: &Finished
         (true, false) => Some("the second side has none".to_owned()),
     };
     let sides = (evidence::Evidence::new(before, trials_before), evidence::Evidence::new(after, trials_after));
+    let both = before.measured().zip(after.measured());
     Difference {
-        conditions: conditions(&before.environment, &after.environment),
+        conditions: conditions::differing(before, after),
         totals_before: totals(before),
         totals_after: totals(after),
         items: items::changes(&sides.0, &sides.1, left_out.is_none()),
-        joint: items::joint_changes(before, after, left_out.is_none()),
+        joint: both.map(|(before, after)| items::joint_changes(before, after, left_out.is_none())).unwrap_or_default(),
         details_left_out: left_out,
     }
 }
 
-fn totals(finished: &Finished) -> Totals {
-    let summary = &finished.summary;
-    let whole = summary.everything.as_ref().unwrap_or(&summary.joint);
-    Totals { used: summary.used, verdicts: summary.verdicts, avoided_together: whole.stub.len() + whole.fake.len() }
-}
-
-/// The conditions that differ, in the order in which they matter.
-fn conditions(before: &Environment, after: &Environment) -> Vec<Condition> {
-    let mut conditions = Vec::new();
-    let mut note = |what: &str, before: &str, after: &str| {
-        if before != after {
-            conditions.push(Condition { what: what.to_owned(), before: before.to_owned(), after: after.to_owned() });
-        }
-    };
-    let images = |environment: &Environment| -> (String, String) {
-        let image = &environment.identity.image;
-        let (app, client) = image.split_once(" client ").unwrap_or((image, "none"));
-        (app.to_owned(), client.to_owned())
-    };
-    let ((app_before, client_before), (app_after, client_after)) = (images(before), images(after));
-    note("image", &app_before, &app_after);
-    note("client image", &client_before, &client_after);
-    note("workload", &before.identity.spec, &after.identity.spec);
-    note("architecture", &before.identity.architecture, &after.identity.architecture);
-    note("kernel", &before.kernel, &after.kernel);
-    note("loupe", &before.identity.loupe, &after.identity.loupe);
-    note("engine", &before.identity.engine, &after.identity.engine);
-    note("engine version", &before.engine_version, &after.engine_version);
-    let settings = |environment: &Environment| serde_json::to_value(environment.identity.settings).unwrap_or_default();
-    let (settings_before, settings_after) = (settings(before), settings(after));
-    if let (Some(before), Some(after)) = (settings_before.as_object(), settings_after.as_object()) {
-        for (name, value) in before {
-            let other = after.get(name).unwrap_or(&serde_json::Value::Null);
-            note(&format!("setting {name}"), plain(value).as_str(), plain(other).as_str());
-        }
+fn totals(results: Results<'_>) -> Totals {
+    let mut totals = Totals { used: 0, verdicts: Counts::default(), avoided_together: None };
+    for row in results.verdicts().values().filter(|row| row.used) {
+        totals.used += 1;
+        let counts = &mut totals.verdicts;
+        *match row.verdict {
+            Some(Verdict::Required) => &mut counts.required,
+            Some(Verdict::Stub) => &mut counts.stub,
+            Some(Verdict::Fake) => &mut counts.fake,
+            Some(Verdict::Any) => &mut counts.any,
+            None => &mut counts.undecided,
+        } += 1;
     }
-    conditions
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    totals.avoided_together = results.measured().map(|finished| {
+        let whole = finished.summary.everything.as_ref().unwrap_or(&finished.summary.joint);
+        whole.stub.len() + whole.fake.len()
+    });
+    totals
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::*;
 use crate::explore::model::{AppModel, drive};
 use crate::explore::{Explorer, Settings};
 use crate::spec::Workload;
+use crate::store::Environment;
 use crate::store::{Freshness, Identity, Opened, Store};
 use crate::trial::{CallLog, CallStatistics, Item, Observation};
 

@@ -4,9 +4,11 @@
 //! observes; trouble of its own is reported as such and never as a failure of the app.
 //!
 //! - [`docker`]: containers, over the engine's API;
+//! - [`process`]: processes of this machine, without any daemon;
 //! - [`simulated`]: a model of an app, for tests.
 
 pub mod docker;
+pub mod process;
 pub mod simulated;
 
 use std::future::Future;
@@ -22,7 +24,7 @@ pub static SHIM: &[u8] = include_bytes!(env!("LOUPE_SHIM_PATH"));
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Platform {
-    /// Name of the engine: `docker` or `simulated`.
+    /// Name of the engine: `docker`, `process` or `simulated`.
     pub engine: String,
     /// The engine's own version.
     pub engine_version: String,
@@ -32,6 +34,18 @@ pub struct Platform {
     pub architecture: String,
     /// The operating system's name, as the engine tells it.
     pub operating_system: String,
+    /// What keeps trials apart from the machine, where that is not the same for every trial of the engine's kind.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub isolation: Option<String>,
+}
+
+/// How promptly an engine runs trials, which decides how long one may take at the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Trials begin in a fraction of a second, and other machines may have a share in them.
+    Containers,
+    /// Trials begin in milliseconds.
+    Processes,
 }
 
 /// An app that is ready to be run.
@@ -85,6 +99,14 @@ pub enum EngineError {
     /// The spec asks for something that this image or engine can't give.
     #[error("{0}")]
     Unfit(String),
+    /// Trials cannot be kept apart from the machine.
+    #[error("cannot keep the command apart from this machine: {message}\nhint: {hint}")]
+    NoIsolation {
+        /// What the kernel refused.
+        message: String,
+        /// What the user can do.
+        hint: String,
+    },
 }
 
 fn output_excerpt(lines: &[String]) -> String {
@@ -95,7 +117,7 @@ impl EngineError {
     /// Whether the environment is at fault and no other app will fare better.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::NoIsolation { .. })
     }
 }
 
@@ -106,6 +128,11 @@ pub type Notice = Arc<dyn Fn(String) + Send + Sync>;
 pub trait Engine: Send + Sync {
     /// An app made ready.
     type Session: Session;
+
+    /// How promptly it runs trials.
+    fn pace(&self) -> Pace {
+        Pace::Containers
+    }
 
     /// What the apps run on.
     fn platform(&self) -> impl Future<Output = Result<Platform, EngineError>> + Send;

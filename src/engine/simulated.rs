@@ -77,6 +77,7 @@ impl Engine for SimulatedEngine {
             kernel: "none".to_owned(),
             architecture: "x86_64".to_owned(),
             operating_system: "none".to_owned(),
+            isolation: None,
         })
     }
 

@@ -20,6 +20,9 @@ const MUCH_TIME_ALONE: u64 = 150;
 const SOME_MEMORY: u64 = 1024;
 /// Processor time that a run may take more without a word, in microseconds.
 const SOME_TIME: u64 = 100_000;
+/// Time that a run may take longer without a word, where speed is told by time, in microseconds: what takes milliseconds takes
+/// several times as many for no reason at all.
+const SOME_DELAY: u64 = 50_000;
 
 /// How fast a run was, in thousandths of some unit; 0 where it can't be told.
 fn speed(measures: &Measures) -> u64 {
@@ -48,7 +51,9 @@ pub(super) fn suspects(passes: &[Measures]) -> Vec<usize> {
         let time = processor_time(pass);
         time * 100 > usual_time * MUCH_TIME && time > usual_time + SOME_TIME
     };
-    let slow = |pass: &Measures| speed(pass) * 100 < usual_speed * SUSPICIOUS;
+    let usual_delay = 1_000_000_000 / usual_speed.max(1);
+    let noticed = |pass: &Measures| pass.throughput.is_some() || micros(pass) > usual_delay + SOME_DELAY;
+    let slow = |pass: &Measures| speed(pass) * 100 < usual_speed * SUSPICIOUS && noticed(pass);
     let mut suspects: Vec<_> = (0..passes.len()).filter(|index| busy(&passes[*index]) || slow(&passes[*index])).collect();
     suspects.sort_by_key(|index| (!busy(&passes[*index]), speed(&passes[*index]), *index));
     suspects.truncate(MOST_SUSPECTS);
@@ -96,6 +101,10 @@ fn slower(of_baseline: &[Measures], of_pass: &[Measures]) -> Option<Degradation>
         return None;
     }
     let measured = of_pass.iter().all(|pass| pass.throughput.is_some());
+    let longest = of_baseline.iter().map(micros).max().unwrap_or(0);
+    if !measured && of_pass.iter().any(|pass| micros(pass) <= longest + SOME_DELAY) {
+        return None;
+    }
     Some(if measured {
         Degradation { measure: Measure::Throughput, percent: hundredths(fastest, usual) }
     } else {

@@ -99,7 +99,7 @@ pub(super) fn verify(
 }
 
 /// The configuration with other treatments of some of its calls.
-pub(super) fn with_others(configuration: &Intervention, others: &Intervention) -> Intervention {
+fn with_others(configuration: &Intervention, others: &Intervention) -> Intervention {
     others.iter().fold(configuration.clone(), |configuration, (item, treatment)| configuration.with(item, treatment))
 }
 

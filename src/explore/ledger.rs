@@ -79,6 +79,12 @@ impl Ledger {
         self.runs.get(&(watch, intervention.clone())).unwrap_or(&NO_RUNS)
     }
 
+    /// The interventions under this watch of which a run passed and none failed, in order.
+    pub(super) fn passed(&self, watch: Watch) -> impl Iterator<Item = &Intervention> {
+        let of_watch = self.runs.iter().filter(move |((own, _), _)| *own == watch);
+        of_watch.filter(|(_, runs)| runs.passes() > 0 && runs.fails() == 0).map(|((_, intervention), _)| intervention)
+    }
+
     /// Whether some trial was asked for but not recorded.
     pub(super) fn waiting(&self) -> bool {
         !self.outstanding.is_empty()

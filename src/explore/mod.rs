@@ -163,7 +163,7 @@ impl Settings {
     /// One intervention takes at most as many conclusive runs as the most demanding question asks for. A batch is asked for
     /// only while fewer than `inconclusive_limit` runs were inconclusive, so at most one batch goes beyond the limit. The
     /// number of interventions is one for traces, baselines and control each, two per item, those of the searches, and once more
-    /// with every call watched two and two per item.
+    /// with every call watched a few and two per item.
     #[must_use]
     pub fn most_trials(self, used: u32) -> u32 {
         let settings = self.at_least_one();
@@ -174,7 +174,7 @@ impl Settings {
         let growths = u32::try_from(joint::RESTARTS).unwrap_or(u32::MAX) + 2;
         // The search is gone through for what is known of another image, for calls, and for details; guesses ask less than a growth.
         let searches = 3 * 3 * used * growths + 3 * used;
-        let interventions = 3 + 2 * used + searches + 2 + 2 * used;
+        let interventions = 3 + 2 * used + searches + 1 + count(reasons::OTHERS) + 2 * used;
         interventions * (conclusive + settings.inconclusive_limit - 1 + batch + doubtful)
     }
 }

@@ -3,8 +3,14 @@
 //! The configurations that passed are run once more with every call watched. Such a run decides nothing: if it does not pass, because
 //! watching made the app too slow or for whatever other reason, that is part of its evidence.
 
-use super::{Explorer, Reasons, known};
+use std::collections::BTreeSet;
+
+use super::{Explorer, Reasons};
 use crate::trial::{Intervention, Outcome, Watch};
+
+/// How many configurations with other treatments are watched beside the one that was verified: all of them fit into one as a rule, and
+/// where they do not, each further one costs a trial.
+pub(super) const OTHERS: usize = 2;
 
 impl Explorer {
     /// The runs that are missing at the end.
@@ -40,14 +46,25 @@ impl Explorer {
         }
     }
 
-    /// The configuration with the other treatment of everything that works in both ways, if that passed.
-    fn with_other_treatments(&self, whole: &Intervention) -> Option<Intervention> {
-        let works = |item, treatment| self.singles.get(&(item, treatment)).is_some_and(|result| result.works());
-        let others = whole.iter().map(|(item, treatment)| (item, treatment.other()));
-        let others: Intervention = others.filter(|(item, treatment)| works(*item, *treatment)).collect();
-        let all = known::with_others(whole, &others);
-        let passed = self.ledger.runs(self.treated(), &all).passes() > 0;
-        (!others.is_empty() && passed).then_some(all)
+    /// Configurations of the same items that passed with other treatments of some: those that add most, at most [`OTHERS`].
+    fn with_other_treatments(&self, whole: &Intervention) -> Vec<Intervention> {
+        let is_other = |candidate: &Intervention| {
+            candidate.len() == whole.len() && candidate.iter().all(|(item, _)| whole.get(item).is_some()) && candidate != whole
+        };
+        let mut passed: Vec<_> = self.ledger.passed(self.treated()).filter(|candidate| is_other(candidate)).collect();
+        let mut covered: BTreeSet<_> = whole.iter().collect();
+        let mut chosen = Vec::new();
+        while chosen.len() < OTHERS {
+            let adds = |candidate: &Intervention| candidate.iter().filter(|single| !covered.contains(single)).count();
+            // Of those that add as much, the first in order.
+            let best = passed.iter().enumerate().rev().max_by_key(|(_, candidate)| adds(candidate));
+            let Some(index) = best.filter(|(_, candidate)| adds(candidate) > 0).map(|(index, _)| index) else { break };
+            let best = passed.swap_remove(index);
+            covered.extend(best.iter());
+            chosen.push(best.clone());
+            passed.sort();
+        }
+        chosen
     }
 
     /// Whether there was a run that ended one way or the other, or as many inconclusive ones as are made of anything.

@@ -313,6 +313,22 @@ fn what_works_is_watched_at_the_end_together_or_each_by_itself() {
 }
 
 #[test]
+fn where_the_other_treatments_do_not_work_together_those_groups_are_watched_that_do() {
+    // `brk` and `umask` can both be faked, but not at once.
+    let model = app("brk close read umask", &["stub=read", "fake=read", "fake=brk,umask"]);
+    let driven = explore(Settings::default(), |request| model.report(request));
+    let watched = watched(&driven);
+    assert_eq!(watched[0], "stub=brk,close,umask");
+    assert_eq!(watched.len(), 3, "{watched:?}");
+    for call in ["brk", "close", "umask"] {
+        let faked = |intervention: &str| {
+            intervention.split_once("fake=").is_some_and(|(_, faked)| faked.split(',').any(|one| one == call))
+        };
+        assert!(watched[1..].iter().any(|intervention| faked(intervention)), "{call} in {watched:?}");
+    }
+}
+
+#[test]
 fn what_watched_runs_give_decides_nothing() {
     let model = app("brk close read", &["stub=brk", "fake=brk"]);
     let usual = explore(Settings::default(), |request| model.report(request));

@@ -10,8 +10,8 @@
 //! # What outside Loupe is not as inside
 //!
 //! Loupe's filter is installed by its shim right before the app's program is executed. A container runtime installs a profile
-//! earlier, and makes calls of its own until then ([`RUNTIME_CALLS`]): they have to be let through, even if the app does without
-//! them. Where the joint configuration avoids one of them, the profile does not ([`Policy::overruled`]).
+//! earlier, and makes calls of its own until then: some have to be let through even if the app does without them
+//! ([`RUNTIME_NEEDS`]). Where the joint configuration avoids one of those, the profile does not ([`Policy::overruled`]).
 //!
 //! An app without some call may make another that no trace without treatments shows: `exit` after `exit_group` failed, `getrlimit`
 //! after `prlimit64`. What was seen of that in the traced run of the joint configuration is let through as well; for the rest there is
@@ -30,35 +30,44 @@ use crate::store::Verdicts;
 use crate::syscalls::Sysno;
 use crate::trial::{Intervention, Treatment};
 
-/// Calls that runc makes between the installation of a profile and the first instruction of the app.
+/// Calls without which runc cannot start a container once a profile is installed, even if it installs it as late as it can, which it
+/// does with `no-new-privileges`. They are let through whatever the app needs.
 ///
-/// Found by taking away one call at a time (runc 1.1 under Docker 20.10), as root and as another user, with and without
-/// `no-new-privileges`, and completed by what its sources do in that stretch (`libcontainer/standard_init_linux.go` and
-/// `init_linux.go`: user and groups, capabilities, working directory, the pipe to the parent, `execve`) and by what the runtime of
-/// the Go language may do at any moment (locks, signals, memory, threads).
-pub const RUNTIME_CALLS: &[&str] = &[
+/// Found by taking away one call at a time (runc 1.1 under Docker 20.10); with these, those of the app and [`CONSEQUENCES`] alone,
+/// containers started every time.
+pub const RUNTIME_NEEDS: &[&str] = &["close", "execve", "fstatfs", "futex", "getdents64", "openat", "write"];
+
+/// Calls without which it cannot if it installs the profile early, as it does without `no-new-privileges`: they set user, groups,
+/// capabilities and working directory, and check them. A profile may stub them: then the container does not start without that option.
+/// It never fakes them: a container whose `setuid` only reports success would run as root.
+pub const RUNTIME_STARTS_WITH: &[&str] = &[
     "capget",
     "capset",
     "chdir",
+    "fchown",
+    "fstat",
+    "getcwd",
+    "getppid",
+    "newfstatat",
+    "prctl",
+    "read",
+    "setgid",
+    "setgroups",
+    "setuid",
+];
+
+/// Calls that runc may make besides: those of the runtime of the Go language, which it is written in (threads, signals, memory, timers),
+/// and those of other versions. They are let through where the app does not avoid them.
+pub const RUNTIME_MAY_MAKE: &[&str] = &[
     "clone",
     "clone3",
-    "close",
     "epoll_ctl",
     "epoll_pwait",
-    "execve",
-    "exit",
-    "exit_group",
     "faccessat",
     "faccessat2",
-    "fchown",
     "fchownat",
     "fcntl",
-    "fstat",
-    "fstatfs",
-    "futex",
-    "getdents64",
     "getpid",
-    "getppid",
     "gettid",
     "getuid",
     "lstat",
@@ -66,23 +75,15 @@ pub const RUNTIME_CALLS: &[&str] = &[
     "mmap",
     "munmap",
     "nanosleep",
-    "newfstatat",
-    "openat",
     "openat2",
-    "prctl",
-    "read",
     "readlinkat",
     "rt_sigaction",
     "rt_sigprocmask",
-    "rt_sigreturn",
     "sched_yield",
-    "setgid",
-    "setgroups",
-    "setuid",
     "sigaltstack",
     "stat",
+    "statx",
     "tgkill",
-    "write",
 ];
 
 /// Calls that the kernel or a libc makes on behalf of what was let through: the return from a signal's handler, a call that goes on
@@ -171,8 +172,16 @@ impl Policy {
     /// The avoided calls that a container's runtime needs, and that its profile lets through therefore.
     #[must_use]
     pub fn overruled(&self) -> BTreeSet<Sysno> {
-        let runtime = named(RUNTIME_CALLS);
-        self.stubbed.iter().chain(&self.faked).filter(|call| runtime.contains(call)).copied().collect()
+        let (needs, starts_with) = (named(RUNTIME_NEEDS), named(RUNTIME_STARTS_WITH));
+        let avoided = self.stubbed.iter().chain(&self.faked).filter(|call| needs.contains(call));
+        avoided.chain(self.faked.iter().filter(|call| starts_with.contains(call))).copied().collect()
+    }
+
+    /// Stubbed calls that the runtime makes as well unless it is told `no-new-privileges`.
+    #[must_use]
+    pub fn needs_no_new_privileges(&self) -> BTreeSet<Sysno> {
+        let starts_with = named(RUNTIME_STARTS_WITH);
+        self.stubbed.iter().filter(|call| starts_with.contains(call)).copied().collect()
     }
 
     /// The avoided calls with what is done about each.
@@ -212,10 +221,13 @@ mod tests {
 
     #[test]
     fn names_of_calls_are_calls_in_order() {
-        for names in [RUNTIME_CALLS, &CONSEQUENCES] {
+        let lists = [RUNTIME_NEEDS, RUNTIME_STARTS_WITH, RUNTIME_MAY_MAKE, &CONSEQUENCES];
+        for names in lists {
             assert_eq!(named(names).len(), names.len());
             assert!(names.is_sorted());
         }
+        let all: BTreeSet<_> = lists.iter().flat_map(|names| named(names)).collect();
+        assert_eq!(all.len(), lists.iter().map(|names| names.len()).sum::<usize>(), "no call is in two lists");
     }
 
     #[test]
@@ -236,7 +248,7 @@ mod tests {
         // The second does not use `getpid`, and has no say in it.
         assert_eq!((&policy.stubbed, &policy.faked), (&calls(&["getpid"]), &calls(&["close"])));
         assert_eq!((&policy.disputed, &policy.fallbacks), (&calls(&["umask"]), &calls(&["exit"])));
-        assert_eq!(policy.overruled(), calls(&["close", "getpid"]));
+        assert_eq!(policy.overruled(), calls(&["close"]));
         assert_eq!(Policy::of_used(&sources).allowed, calls(&["brk", "close", "getpid", "read", "umask"]));
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{CONSEQUENCES, Policy, RUNTIME_CALLS, Unseen, named};
+use super::{CONSEQUENCES, Policy, RUNTIME_MAY_MAKE, RUNTIME_NEEDS, RUNTIME_STARTS_WITH, Unseen, named};
 use crate::syscalls::{Architecture, Sysno};
 
 /// Linux's `EPERM` and `ENOSYS`.
@@ -22,8 +22,8 @@ const ENOSYS: u32 = 38;
 #[must_use]
 pub fn profile(policy: &Policy, unseen: Unseen, architecture: Architecture) -> Value {
     let exists = |call: &Sysno| call.number(architecture).is_some();
-    let runtime: BTreeSet<Sysno> = named(RUNTIME_CALLS);
-    let mut decided = BTreeSet::new();
+    let overruled = policy.overruled();
+    let mut decided: BTreeSet<Sysno> = BTreeSet::new();
     let mut rules = Vec::new();
     let mut rule = |calls: &mut dyn Iterator<Item = Sysno>, action: &str, errno: Option<u32>, comment: &str| {
         let names: Vec<_> = calls.filter(exists).filter(|call| decided.insert(*call)).collect();
@@ -36,7 +36,7 @@ pub fn profile(policy: &Policy, unseen: Unseen, architecture: Architecture) -> V
         }
         rules.push(rule);
     };
-    let avoided = |calls: &BTreeSet<Sysno>| calls.difference(&runtime).copied().collect::<Vec<_>>();
+    let avoided = |calls: &BTreeSet<Sysno>| calls.difference(&overruled).copied().collect::<Vec<_>>();
     rule(&mut policy.allowed.iter().copied(), "SCMP_ACT_ALLOW", None, "calls that the app was seen to make");
     rule(
         &mut policy.fallbacks.iter().copied(),
@@ -48,12 +48,13 @@ pub fn profile(policy: &Policy, unseen: Unseen, architecture: Architecture) -> V
     rule(&mut avoided(&policy.faked).into_iter(), "SCMP_ACT_ERRNO", Some(0), "faked: they do nothing and report success");
     // Where everything else is let through anyway, these need no rule.
     if unseen != Unseen::Allow {
-        rule(
-            &mut runtime.iter().copied(),
-            "SCMP_ACT_ALLOW",
-            None,
-            "calls that the container runtime makes after it installed this profile, and before the app begins",
-        );
+        for (names, comment) in [
+            (RUNTIME_NEEDS, "calls without which runc cannot start a container under this profile"),
+            (RUNTIME_STARTS_WITH, "calls that runc makes under this profile unless it is told no-new-privileges"),
+            (RUNTIME_MAY_MAKE, "calls that runc may make under this profile before the app begins"),
+        ] {
+            rule(&mut named(names).into_iter(), "SCMP_ACT_ALLOW", None, comment);
+        }
         rule(
             &mut named(&CONSEQUENCES).into_iter(),
             "SCMP_ACT_ALLOW",
@@ -105,8 +106,8 @@ mod tests {
     fn policy() -> Policy {
         Policy {
             allowed: calls(&["arch_prctl", "mmap", "openat", "read"]),
-            stubbed: calls(&["brk", "rt_sigaction"]),
-            faked: calls(&["close", "setsockopt"]),
+            stubbed: calls(&["brk", "prctl", "rt_sigaction"]),
+            faked: calls(&["close", "setsockopt", "setuid"]),
             fallbacks: calls(&["getrlimit"]),
             disputed: BTreeSet::new(),
         }
@@ -148,10 +149,13 @@ mod tests {
     fn what_the_container_runtime_needs_is_let_through_even_if_the_app_does_without() {
         let policy = policy();
         let profile = profile(&policy, Unseen::Enosys, Architecture::X86_64);
-        for call in ["close", "rt_sigaction", "execve", "futex", "exit_group", "rt_sigreturn", "restart_syscall"] {
+        for call in ["close", "setuid", "execve", "futex", "exit_group", "rt_sigreturn", "restart_syscall", "mmap"] {
             assert_eq!(decision(&profile, call), allowed(), "{call}");
         }
-        assert_eq!(policy.overruled(), calls(&["close", "rt_sigaction"]));
+        assert_eq!(policy.overruled(), calls(&["close", "setuid"]));
+        // What it makes early, or may make, can be stubbed.
+        assert_eq!((decision(&profile, "prctl"), decision(&profile, "rt_sigaction")), (fails(38), fails(38)));
+        assert_eq!(policy.needs_no_new_privileges(), calls(&["prctl"]));
     }
 
     #[test]

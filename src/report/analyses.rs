@@ -4,9 +4,13 @@
 //! Means are over the apps that have the number in question, and the number of those stands beside each mean: published data have
 //! analyses of some apps only. A second set of means is over the apps that have all of the numbers compared.
 
+mod svg;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+pub use svg::analyses_svg;
 
 use super::csv_line;
 use super::table::{Align, Table};
@@ -38,7 +42,7 @@ pub struct AnalysisRow {
 impl AnalysisRow {
     fn new(entry: &Entry) -> Self {
         let table = |analysis| entry.analyses.get(&analysis);
-        let size = |analysis| table(analysis).map(|table| table.len());
+        let size = |analysis| table(analysis).map(BTreeMap::len);
         let missed = |analysis| table(analysis).map(|table| entry.used().filter(|(call, _)| !table.contains_key(call)).count());
         Self {
             app: entry.app.clone(),
@@ -99,13 +103,21 @@ pub struct AnalysisComparison {
     pub means_with_binary: [Mean; 4],
     /// The same over the apps that have both static analyses.
     pub means_with_both: [Mean; 4],
+    /// Apps whose analysis of the binary reports no call at all, which says more of the analysis than of the app. They count in the
+    /// means, as the numbers are what was published or stored.
+    pub empty_binary: Vec<String>,
+    /// Mean number of calls that analyses of binaries report without those.
+    pub mean_of_other_binaries: Mean,
 }
 
 impl AnalysisComparison {
     /// Compares these measurements, one for each app.
     #[must_use]
     pub fn new(chosen: &BTreeMap<&str, &Entry>) -> Self {
-        let apps: Vec<_> = chosen.values().map(|entry| AnalysisRow::new(entry)).collect();
+        Self::of(chosen.values().map(|entry| AnalysisRow::new(entry)).collect())
+    }
+
+    fn of(apps: Vec<AnalysisRow>) -> Self {
         let means = |accept: &dyn Fn(&AnalysisRow) -> bool| {
             let accepted: Vec<_> = apps.iter().filter(|row| accept(row)).map(AnalysisRow::numbers).collect();
             [0, 1, 2, 3].map(|series| Mean::of(accepted.iter().filter_map(|numbers| numbers[series])))
@@ -113,7 +125,11 @@ impl AnalysisComparison {
         let means_of_all = means(&|_| true);
         let means_with_binary = means(&|row| row.static_binary.is_some());
         let means_with_both = means(&|row| row.static_binary.is_some() && row.static_source.is_some());
-        Self { apps, means: means_of_all, means_with_binary, means_with_both }
+        let empty = |row: &&AnalysisRow| row.static_binary == Some(0);
+        let empty_binary = apps.iter().filter(empty).map(|row| row.app.clone()).collect();
+        let others = apps.iter().filter_map(|row| row.static_binary).filter(|calls| *calls > 0);
+        let mean_of_other_binaries = Mean::of(others);
+        Self { means: means_of_all, means_with_binary, means_with_both, empty_binary, mean_of_other_binaries, apps }
     }
 }
 
@@ -123,7 +139,7 @@ fn number(number: Option<usize>) -> String {
 
 /// The comparison as a table.
 #[must_use]
-pub fn comparison_text(comparison: &AnalysisComparison) -> String {
+pub fn analyses_text(comparison: &AnalysisComparison) -> String {
     let mut table = Table::new(&[
         ("app/workload", Align::Left),
         ("static source", Align::Right),
@@ -161,12 +177,45 @@ pub fn comparison_text(comparison: &AnalysisComparison) -> String {
             means.row([name.clone()].into_iter().chain(set.iter().map(of_fewer)));
         }
     }
-    format!("{}\n{}", table.render(), means.render())
+    format!("{}\n{}{}", table.render(), means.render(), doubts(comparison))
+}
+
+/// What is wrong with the analyses themselves.
+fn doubts(comparison: &AnalysisComparison) -> String {
+    let mut text = String::new();
+    let missing = comparison.apps.iter().filter(|row| row.missed_by_binary.is_some_and(|missed| missed > 0)).count();
+    if missing > 0 {
+        let of = comparison.means_with_binary[1].apps;
+        text.push_str(&format!("\nanalyses of binaries that miss calls which were used: {missing} of {of}\n"));
+    }
+    if !comparison.empty_binary.is_empty() {
+        text.push_str(&format!(
+            "analyses of binaries that report no call at all: {} ({}); without them the mean is {}\n",
+            comparison.empty_binary.len(),
+            comparison.empty_binary.join(", "),
+            comparison.mean_of_other_binaries.text()
+        ));
+    }
+    text
+}
+
+/// The comparison as a table of Markdown, means first.
+#[must_use]
+pub fn analyses_markdown(comparison: &AnalysisComparison) -> String {
+    let line = |name: &str, cells: [String; 4]| format!("| {} | {} |\n", name.replace('|', "\\|"), cells.join(" | "));
+    let mut text = line("app/workload", SERIES.map(str::to_owned));
+    text.push_str("|---|---:|---:|---:|---:|\n");
+    text.push_str(&line(&format!("**mean of {} apps**", comparison.apps.len()), comparison.means.map(Mean::text)));
+    for row in &comparison.apps {
+        text.push_str(&line(&format!("{}/{}", row.app, row.folder), row.numbers().map(number)));
+    }
+    text.push_str(&doubts(comparison));
+    text
 }
 
 /// The comparison as CSV, a line for each app.
 #[must_use]
-pub fn comparison_csv(comparison: &AnalysisComparison) -> String {
+pub fn analyses_csv(comparison: &AnalysisComparison) -> String {
     let mut text = "app,workload,static-source,static-binary,used,required,missed-by-binary,missed-by-source\n".to_owned();
     for row in &comparison.apps {
         let mut cells = vec![row.app.clone(), row.folder.clone()];
@@ -177,93 +226,62 @@ pub fn comparison_csv(comparison: &AnalysisComparison) -> String {
     text
 }
 
-/// Colours that stay apart for most colour-blind eyes and in grey (Okabe and Ito, "Color Universal Design", 2008).
-const COLORS: [&str; 4] = ["#999999", "#56b4e9", "#e69f00", "#d55e00"];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Sizes in pixels.
-const BAR: usize = 7;
-const GAP: usize = 9;
-const LEFT: usize = 190;
-const PLOT: usize = 720;
-const TOP: usize = 64;
-
-/// The comparison as horizontal bars: a group for the means and one for each app, a bar for each number there is.
-#[must_use]
-pub fn comparison_svg(comparison: &AnalysisComparison) -> String {
-    let means = comparison.means.map(|mean| mean.mean);
-    let whole = |number: Option<usize>| {
-        #[expect(clippy::cast_precision_loss, reason = "numbers of calls are small")]
-        number.map(|number| number as f64)
-    };
-    let mut groups = vec![(format!("mean of {} apps", comparison.apps.len()), means)];
-    groups.extend(comparison.apps.iter().map(|row| (row.app.clone(), row.numbers().map(whole))));
-    let most = groups.iter().flat_map(|(_, numbers)| numbers.iter().flatten()).fold(1.0_f64, |most, number| most.max(*number));
-    // The next multiple of 50, so that the axis ends at a line of the grid.
-    let scale_end = (most / 50.0).ceil() * 50.0;
-    #[expect(clippy::cast_precision_loss, reason = "pixels")]
-    let plot = PLOT as f64;
-    let width_of = |number: f64| number / scale_end * plot;
-
-    let mut y = TOP;
-    let mut body = String::new();
-    for (name, numbers) in &groups {
-        let bars = numbers.iter().flatten().count();
-        let height = bars.max(1) * BAR;
-        body.push_str(&format!(
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n",
-            LEFT - 8,
-            y + height / 2 + 4,
-            escaped(name)
-        ));
-        for ((number, color), series) in numbers.iter().zip(COLORS).zip(SERIES) {
-            let Some(number) = number else { continue };
-            let shown = if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.1}") };
-            body.push_str(&format!(
-                "<rect x=\"{LEFT}\" y=\"{y}\" width=\"{:.1}\" height=\"{}\" fill=\"{color}\"><title>{}, {series}: {shown}</title></rect>\n",
-                width_of(*number),
-                BAR - 1,
-                escaped(name)
-            ));
-            body.push_str(&format!(
-                "<text class=\"number\" x=\"{:.1}\" y=\"{}\">{shown}</text>\n",
-                width_of(*number) + f64::from(u32::try_from(LEFT).unwrap_or_default()) + 3.0,
-                y + BAR - 1
-            ));
-            y += BAR;
+    /// App, calls of the source, of the binary, used, required.
+    fn row(app: &str, source: Option<usize>, binary: Option<usize>, used: usize, required: usize) -> AnalysisRow {
+        AnalysisRow {
+            app: app.to_owned(),
+            folder: "w".to_owned(),
+            static_source: source,
+            static_binary: binary,
+            used,
+            required,
+            missed_by_binary: binary.map(|binary| used.saturating_sub(binary)),
+            missed_by_source: source.map(|source| used.saturating_sub(source)),
         }
-        y += GAP + if bars == 0 { BAR } else { 0 };
     }
-    let (width, height) = (LEFT + PLOT + 60, y + 24);
-    let mut grid = String::new();
-    let mut at = 0.0;
-    while at <= scale_end {
-        let x = width_of(at) + f64::from(u32::try_from(LEFT).unwrap_or_default());
-        grid.push_str(&format!("<line x1=\"{x:.1}\" y1=\"{}\" x2=\"{x:.1}\" y2=\"{y}\"/>\n", TOP - 6));
-        grid.push_str(&format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{at:.0}</text>\n", y + 14));
-        at += 50.0;
-    }
-    let legend: String = SERIES
-        .iter()
-        .zip(COLORS)
-        .enumerate()
-        .map(|(index, (name, color))| {
-            let x = LEFT + index * 130;
-            format!(
-                "<rect x=\"{x}\" y=\"36\" width=\"12\" height=\"12\" fill=\"{color}\"/><text x=\"{}\" y=\"46\">{name}</text>\n",
-                x + 17
-            )
-        })
-        .collect();
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         role=\"img\" aria-label=\"Number of system calls per app: reported by static analysis, used, required\">\n\
-         <style>text{{font:11px sans-serif;fill:#222}}.number{{font-size:8px}}line{{stroke:#ddd}}.title{{font-size:14px}}</style>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text class=\"title\" x=\"{LEFT}\" y=\"22\">System calls per app</text>\n{legend}<g>\n{grid}</g>\n{body}</svg>\n"
-    )
-}
 
-/// Text for XML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    fn comparison() -> AnalysisComparison {
+        let apps = [row("a", Some(60), Some(90), 40, 20), row("b", None, Some(0), 21, 10), row("c & <d>", None, None, 10, 0)];
+        AnalysisComparison::of(apps.to_vec())
+    }
+
+    #[test]
+    fn means_are_over_the_apps_that_have_the_number() {
+        insta::assert_snapshot!(analyses_text(&comparison()), @r"
+        app/workload  static source  static binary  used  required  missed by binary
+        a/w                      60             90    40        20
+        b/w                                      0    21        10                21
+        c & <d>/w                                     10         0
+
+        mean number of calls                     static source  static binary  used  required
+        of 3 apps                                  60.0 (of 1)    45.0 (of 2)  23.7      10.0
+        of the 2 with an analysis of the binary    60.0 (of 1)           45.0  30.5      15.0
+        of the 1 with both analyses                       60.0           90.0  40.0      20.0
+
+        analyses of binaries that miss calls which were used: 1 of 2
+        analyses of binaries that report no call at all: 1 (b); without them the mean is 90.0
+        ");
+    }
+
+    #[test]
+    fn bars_are_there_for_every_number_and_names_are_escaped() {
+        let svg = analyses_svg(&comparison());
+        assert_eq!(svg.matches("<title>").count(), 4 + 4 + 3 + 2);
+        assert!(svg.contains("c &amp; &lt;d&gt;, used: 10</title>"), "{svg}");
+        assert!(svg.contains("mean of 3 apps, used: 23.7</title>"), "{svg}");
+        // The axis ends at 100, and the widest bar is nine tenths of it.
+        assert!(svg.contains("width=\"648.0\""), "{svg}");
+        assert!(!svg.contains("NaN"));
+    }
+
+    #[test]
+    fn nothing_to_compare_is_no_division_by_zero() {
+        let none = AnalysisComparison::of(Vec::new());
+        assert!(!analyses_svg(&none).contains("NaN"));
+        assert_eq!(none.means[2], Mean { mean: None, apps: 0 });
+    }
 }

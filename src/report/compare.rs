@@ -11,7 +11,7 @@ const DIGEST_LENGTH: usize = 19;
 #[must_use]
 pub fn compare_text(before: &str, after: &str, compared: &[Compared]) -> String {
     let mut text = format!("before: {before}\nafter:  {after}\n");
-    let (same, other): (Vec<_>, Vec<_>) = compared.iter().partition(|one| is_unchanged(one, compared.len() == 1));
+    let (short, other): (Vec<_>, Vec<_>) = compared.iter().partition(|one| in_a_word(one, compared.len() == 1).is_some());
     for compared in other {
         text.push_str(&format!("\n{}: {}\n", name(compared), headline(compared)));
         match &compared.comparison {
@@ -26,9 +26,8 @@ pub fn compare_text(before: &str, after: &str, compared: &[Compared]) -> String 
             Comparison::Missing | Comparison::New => {}
         }
     }
-    if !same.is_empty() {
-        let names: Vec<_> = same.into_iter().map(name).collect();
-        text.push_str(&format!("\nunchanged: {}\n", names.join(", ")));
+    for (word, names) in by_word(&short, compared.len() == 1) {
+        text.push_str(&format!("\n{word}: {}\n", names.join(", ")));
     }
     text.push_str(&format!("\n{}\n", closing(compared)));
     text
@@ -38,7 +37,7 @@ pub fn compare_text(before: &str, after: &str, compared: &[Compared]) -> String 
 #[must_use]
 pub fn compare_markdown(before: &str, after: &str, compared: &[Compared]) -> String {
     let mut text = format!("# {} → {}\n\n{}\n", escaped(before), escaped(after), escaped(&closing(compared)));
-    let (same, other): (Vec<_>, Vec<_>) = compared.iter().partition(|one| is_unchanged(one, compared.len() == 1));
+    let (short, other): (Vec<_>, Vec<_>) = compared.iter().partition(|one| in_a_word(one, compared.len() == 1).is_some());
     for compared in other {
         text.push_str(&format!("\n## {}\n\n{}\n", escaped(&name(compared)), escaped(&headline(compared))));
         match &compared.comparison {
@@ -54,17 +53,37 @@ pub fn compare_markdown(before: &str, after: &str, compared: &[Compared]) -> Str
             Comparison::Missing | Comparison::New => {}
         }
     }
-    if !same.is_empty() {
-        let names: Vec<_> = same.into_iter().map(|compared| escaped(&name(compared))).collect();
-        text.push_str(&format!("\nUnchanged: {}\n", names.join(", ")));
+    for (word, names) in by_word(&short, compared.len() == 1) {
+        let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
+        text.push_str(&format!("\n- {word}: {}\n", names.join(", ")));
     }
     text
 }
 
-/// Whether there is nothing to tell. Of a whole database, conditions alone are no change: the kernel differs everywhere.
-fn is_unchanged(compared: &Compared, alone: bool) -> bool {
-    let Comparison::Compared(difference) = &compared.comparison else { return false };
-    difference.is_empty() && (!alone || difference.conditions.is_empty())
+/// The word for what needs no section of its own. Of a whole database, conditions alone are no change: the kernel differs everywhere.
+fn in_a_word(compared: &Compared, alone: bool) -> Option<&'static str> {
+    match &compared.comparison {
+        Comparison::Compared(difference) if difference.is_empty() && (!alone || difference.conditions.is_empty()) => {
+            Some("unchanged")
+        }
+        Comparison::Missing if !alone => Some("in doubt, as only the first side has results"),
+        Comparison::New if !alone => Some("only the second side has results"),
+        _ => None,
+    }
+}
+
+/// The names that have the same word, the one that matters most first.
+fn by_word(short: &[&Compared], alone: bool) -> Vec<(&'static str, Vec<String>)> {
+    let mut words: Vec<(&'static str, Severity, Vec<String>)> = Vec::new();
+    for compared in short {
+        let Some(word) = in_a_word(compared, alone) else { continue };
+        match words.iter_mut().find(|(known, ..)| *known == word) {
+            Some((_, _, names)) => names.push(name(compared)),
+            None => words.push((word, compared.severity(), vec![name(compared)])),
+        }
+    }
+    words.sort_by_key(|(_, severity, _)| std::cmp::Reverse(*severity));
+    words.into_iter().map(|(word, _, names)| (word, names)).collect()
 }
 
 fn name(compared: &Compared) -> String {
@@ -200,16 +219,17 @@ fn totals(before: &Totals, after: &Totals) -> String {
         if before == after { format!("{after} {word}") } else { format!("{before} -> {after} {word}") }
     };
     let (first, second) = (before.verdicts, after.verdicts);
-    let avoided = |totals: &Totals| u32::try_from(totals.avoided_together).unwrap_or(u32::MAX);
-    [
+    let avoided = |totals: &Totals| totals.avoided_together.map(|items| u32::try_from(items).unwrap_or(u32::MAX));
+    let avoided = avoided(before).zip(avoided(after)).map(|(before, after)| pair(before, after, "items avoided at once"));
+    let mut parts = vec![
         pair(before.used, after.used, "calls used"),
         pair(first.required, second.required, "required"),
         pair(first.stub, second.stub, "stub only"),
         pair(first.fake, second.fake, "fake only"),
         pair(first.any, second.any, "any"),
-        pair(avoided(before), avoided(after), "items avoided at once"),
-    ]
-    .join(", ")
+    ];
+    parts.extend(avoided);
+    parts.join(", ")
 }
 
 /// What takes away from the comparison as a whole.
@@ -219,6 +239,8 @@ fn caution(difference: &Difference) -> Option<&'static str> {
         Some("the architectures differ: each has calls that the other has not")
     } else if differs("workload") {
         Some("the workloads differ: what changed may be their doing, and not the app's")
+    } else if differs("origin") {
+        Some("one side was measured here, the other elsewhere: by other means, and with another workload")
     } else if difference.conditions.iter().any(|condition| condition.what.starts_with("setting ")) {
         Some("one side was measured more thoroughly than the other")
     } else {
@@ -332,7 +354,7 @@ mod tests {
         let totals = |required: u32| Totals {
             used: 31,
             verdicts: Counts { required, any: 31 - required, ..Counts::default() },
-            avoided_together: 9,
+            avoided_together: Some(9),
         };
         let fails = || evidence(0, 2, Some("client: exit code 1,\nexpected | 0"));
         let required = ItemChange {

@@ -83,14 +83,12 @@ fn evidence(trials: &[TrialRecord], call: Sysno, treatment: Treatment) -> Vec<Tr
     };
     for trial in trials.iter().filter(of_call) {
         let outcome = trial.result.to_string();
-        match found.iter_mut().find(|known| known.outcome == outcome) {
-            Some(known) => known.trials += 1,
-            None => {
-                let failed = matches!(trial.result, Outcome::Fail(_));
-                let last_lines = if failed { last_lines(trial) } else { Vec::new() };
-                found.push(TrialEvidence { outcome, trials: 1, hits: trial.count(call), last_lines });
-            }
+        if let Some(known) = found.iter_mut().find(|known| known.outcome == outcome) {
+            known.trials += 1;
+            continue;
         }
+        let last_lines = if matches!(trial.result, Outcome::Fail(_)) { last_lines(trial) } else { Vec::new() };
+        found.push(TrialEvidence { outcome, trials: 1, hits: trial.count(call), last_lines });
     }
     found
 }
@@ -124,19 +122,14 @@ pub fn answer_text(answer: &CallAnswer, all: bool) -> String {
     let mut text =
         format!("{call} is used by {} of {}, and required by {}\n", answer.apps.len(), counted(answer.of, "app"), required.len());
     let shown: Vec<_> = if all { answer.apps.iter().collect() } else { required };
-    for app in shown {
-        text.push_str(&format!("\n{}\n", heading(app)));
-        for (what, trials) in [("stubbed", &app.stubbed), ("faked", &app.faked)] {
-            for trial in trials {
-                let hits = counted(usize::try_from(trial.hits).unwrap_or(usize::MAX), "hit");
-                let times = if trial.trials > 1 { format!("{} trials, ", trial.trials) } else { String::new() };
-                text.push_str(&format!("  {what}: {} ({times}{hits})\n", trial.outcome.replace('\n', "\\n")));
-                text.push_str(&trial.last_lines.iter().map(|line| format!("    | {line}\n")).collect::<String>());
-            }
-        }
-        if let Some(provenance) = &app.provenance {
-            text.push_str(&format!("  {provenance}\n"));
-        }
+    // Those with trials have more to say than a line.
+    let (with_trials, without): (Vec<_>, Vec<_>) = shown.into_iter().partition(|app| app.provenance.is_none());
+    text.extend(with_trials.into_iter().map(trials_text));
+    if !without.is_empty() {
+        text.push('\n');
+    }
+    for app in without {
+        text.push_str(&format!("{}, {}\n", heading(app), app.provenance.as_deref().unwrap_or_default()));
     }
     let avoidable = [
         ("can be stubbed or faked", Some(Verdict::Any)),
@@ -152,6 +145,20 @@ pub fn answer_text(answer: &CallAnswer, all: bool) -> String {
         }
     }
     if lines.is_empty() { text } else { format!("{text}\n{lines}") }
+}
+
+/// What the trials of one app gave.
+fn trials_text(app: &CallEvidence) -> String {
+    let mut text = format!("\n{}\n", heading(app));
+    for (what, trials) in [("stubbed", &app.stubbed), ("faked", &app.faked)] {
+        for trial in trials {
+            let hits = counted(usize::try_from(trial.hits).unwrap_or(usize::MAX), "hit");
+            let times = if trial.trials > 1 { format!("{} trials, ", trial.trials) } else { String::new() };
+            text.push_str(&format!("  {what}: {} ({times}{hits})\n", trial.outcome.replace('\n', "\\n")));
+            text.push_str(&trial.last_lines.iter().map(|line| format!("    | {line}\n")).collect::<String>());
+        }
+    }
+    text
 }
 
 fn heading(app: &CallEvidence) -> String {

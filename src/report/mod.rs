@@ -16,10 +16,11 @@ mod profiles;
 mod source;
 mod statistics;
 mod table;
+mod trace;
 mod verdicts;
 mod why;
 
-pub use analyses::{AnalysisComparison, AnalysisRow, Mean, comparison_csv, comparison_svg, comparison_text};
+pub use analyses::{AnalysisComparison, AnalysisRow, Mean, analyses_csv, analyses_markdown, analyses_svg, analyses_text};
 pub use binary::{BinaryJson, Missed, Why, binary_text, missed, way_text};
 pub use check::{Answer, Check, CheckJson};
 pub use closing::{closing, counts};
@@ -36,6 +37,7 @@ pub use profiles::{ListedJson, ProfileJson, profile_json, profile_text, profiles
 pub use source::{SourceJson, source_text};
 pub use statistics::{CallCounts, CallStatistics, Statistics, Together, coverage_csv, statistics_csv, statistics_text};
 pub use table::{Align, Table};
+pub use trace::{TraceJson, observed_closing, observed_text, watched_text};
 pub use verdicts::{show_json, show_text};
 pub use why::{is_known, why_text, whys_text};
 

@@ -11,7 +11,7 @@ use super::coverage::Coverage;
 use super::table::{Align, Table};
 use super::{counted, csv_line};
 use crate::explore::Verdict;
-use crate::store::Entry;
+use crate::store::{Entry, family};
 use crate::syscalls::Sysno;
 
 /// What becomes of one call over all apps: numbers of apps.
@@ -60,6 +60,8 @@ pub struct Together {
 pub struct Statistics {
     /// Apps with verdicts, each with the measurement that stands for it.
     pub apps: BTreeMap<String, String>,
+    /// Measurements among them in which no call at all is required, as if their workload passed whatever happens. They count.
+    pub doubtful: Vec<String>,
     /// Apps without: nothing is known of them.
     pub unknown: Vec<String>,
     /// Calls that were used, in order of the apps that require them, then of those that use them, then of names.
@@ -96,13 +98,15 @@ impl Statistics {
             required_by_any: where_count(&|counts| counts.required > 0),
             required_by_all: where_count(&|counts| counts.required == chosen.len()),
         };
+        let known: BTreeSet<_> = chosen.values().map(|entry| entry.family()).collect();
         // A call of which it stayed open has to be taken for required.
         let needed: Vec<Vec<_>> =
             chosen.values().map(|entry| entry.required().union(&entry.undecided()).copied().collect()).collect();
         let used: Vec<Vec<_>> = chosen.values().map(|entry| entry.used().map(|(call, _)| call).collect()).collect();
         Self {
             apps: chosen.iter().map(|(app, entry)| ((*app).to_owned(), entry.name())).collect(),
-            unknown: all.iter().filter(|app| !chosen.contains_key(*app)).map(|app| (*app).to_owned()).collect(),
+            doubtful: chosen.values().filter(|entry| entry.is_doubtful()).map(|entry| entry.name()).collect(),
+            unknown: all.iter().filter(|app| !known.contains(family(app))).map(|app| (*app).to_owned()).collect(),
             together,
             calls,
             coverage: Coverage::of(needed.iter().map(Vec::as_slice)),
@@ -152,6 +156,12 @@ pub fn statistics_text(statistics: &Statistics) -> String {
             "nothing is known of {}: {}\n",
             counted(statistics.unknown.len(), "app"),
             statistics.unknown.join(", ")
+        ));
+    }
+    if !statistics.doubtful.is_empty() {
+        let names = statistics.doubtful.join(", ");
+        text.push_str(&format!(
+            "doubtful, as no call at all is required, which a workload that passes whatever happens would give: {names}\n"
         ));
     }
     text.push_str(&format!(

@@ -93,6 +93,7 @@ fn headline(reason: &Reason) -> String {
     };
     let watched = match reason.together_with {
         None => "; no watched run has it".to_owned(),
+        Some(_) if reason.answers.is_empty() => "; not made in the watched run, in which others were avoided, too".to_owned(),
         Some(0) => "; watched by itself".to_owned(),
         Some(others) => format!("; watched together with {others} others that were avoided"),
     };
@@ -151,6 +152,7 @@ fn evidence(reason: &Reason) -> String {
         Class::SwitchedOff => skipped
             .map(|calls| format!("left out: {}", calls.iter().map(|call| call.name()).collect::<Vec<_>>().join(", ")))
             .unwrap_or_default(),
+        Class::NotFollowed if reason.together_with.is_some() => "not made in the watched run".to_owned(),
         Class::DefaultValue | Class::Changed | Class::Ignored | Class::Unexercised | Class::NotFollowed => {
             let line = reason.logged.first().cloned().or_else(|| message.map(|written| written.text.trim_end().to_owned()));
             line.map(|line| format!("says: {}", shortened(&line))).unwrap_or_default()

@@ -39,6 +39,11 @@ impl Control {
         }));
     }
 
+    /// Another reader of the commands, for a thread of its own. Only one of the two may read.
+    pub(super) fn listener(&self) -> io::Result<File> {
+        self.input.try_clone()
+    }
+
     pub(super) fn send(&mut self, event: &Event) -> Result<(), ShimError> {
         self.output.write_all(&event.frame().encode()).map_err(|_| ShimError::HostGone)
     }

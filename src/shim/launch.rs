@@ -37,6 +37,7 @@ pub(super) fn program(
         filter,
         nonce: nonce()?,
         dropped_capabilities,
+        observed: false,
     })
 }
 

@@ -1,11 +1,14 @@
 //! The shim: the tiny supervisor that Loupe puts in front of the app, and the init of the sidecar.
 //!
 //! Built a second time, statically and without the `cli` feature, as `loupe-shim` and embedded in `loupe` (see `build.rs`).
-//! It runs in the container, takes commands from its standard input and answers on its standard output, both in the
+//! It runs in the container, or where Loupe itself runs, takes commands from its standard input and answers on its standard output, both in the
 //! frames of [`crate::trial::wire`]. It decides nothing: it installs the filter it is told to, counts, and reports.
 //!
 //! - `loupe-shim supervise` is the init of an app's container: it launches the app under its filter (`launch`), answers
 //!   notified calls (`notify`), watches processes die (`processes`), keeps a bounded copy of the output (`output`).
+//!   Instead of launching an app it can observe a command with ptrace(2), which tells how every call ended (`tracer`).
+//! - `loupe-shim nest` is the same without any container: it makes surroundings for the app first, by namespaces and
+//!   throw-away file systems (`nest`), and is the supervisor in them.
 //! - `loupe-shim sidecar` is the init of a job slot's sidecar: it makes network namespaces and runs clients and check
 //!   scripts in them (`sidecar`).
 //!
@@ -16,6 +19,7 @@ mod control;
 mod empty_file;
 mod launch;
 mod listening;
+mod nest;
 mod notify;
 mod output;
 mod processes;
@@ -23,6 +27,7 @@ mod recorder;
 mod sidecar;
 mod supervise;
 mod sys;
+mod tracer;
 mod treatments;
 mod user;
 
@@ -45,15 +50,16 @@ pub fn main() -> ExitCode {
     let mode = std::env::args().nth(1).unwrap_or_default();
     let run: fn(&mut Control) -> Result<(), ShimError> = match mode.as_str() {
         "supervise" => supervise::run,
+        "nest" => nest::run,
         "sidecar" => sidecar::run,
         _ => {
-            let usage = "usage: loupe-shim supervise|sidecar\nThis program is started by loupe, inside a container.\n";
+            let usage = "usage: loupe-shim supervise|nest|sidecar\nThis program is started by loupe, for each trial.\n";
             let _ = std::io::Write::write_all(&mut std::io::stderr(), usage.as_bytes());
             return ExitCode::from(2);
         }
     };
     // A supervisor ends its app by killing every process it can see: outside a pid namespace of its own that is all of them.
-    if std::process::id() != 1 {
+    if std::process::id() != 1 && mode != "nest" {
         let message = "loupe-shim: not the init of a container, refusing to run\n";
         let _ = std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes());
         return ExitCode::from(2);

@@ -18,13 +18,13 @@ use crate::syscalls::{Architecture, Sysno, memory};
 use crate::trial::{ForeignCall, Intervention, Item, Treatment, Watch};
 
 /// `AUDIT_ARCH_*` of the native ABI (`linux/audit.h`).
-const NATIVE_ABI: u32 = match Architecture::NATIVE {
+pub(super) const NATIVE_ABI: u32 = match Architecture::NATIVE {
     Architecture::X86_64 => 0xc000_003e,
     Architecture::Aarch64 => 0xc000_00b7,
 };
 
 /// Numbers from here on are another ABI (x32) or none.
-const NUMBER_LIMIT: u32 = 0x4000_0000;
+pub(super) const NUMBER_LIMIT: u32 = 0x4000_0000;
 
 /// What a notified call means beside being counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Which processes of the app live, and which died of a signal: also those that their own parent reaps.
 //!
-//! The supervisor is the init of its pid namespace, so it reaps orphans itself and learns their wait status. A worker's
-//! status goes to the worker's parent. Three sources tell of it, the best first:
+//! The supervisor is the init of its pid namespace (or, where there is none of its own, at least the subreaper of its
+//! descendants), so it reaps orphans itself and learns their wait status. A worker's status goes to the worker's parent. Three sources tell of it, the best first:
 //!
 //! 1. a zombie that has not been reaped yet (`exit_code`, the 52nd field of `/proc/[pid]/stat`, proc(5)): its parent's
 //!    `wait4` is notified, so there is a look at it before it is gone;
 //! 2. its pidfd, which on Linux 6.15 and later still tells the status after the reaping;
 //! 3. the notified `exit_group` that every process makes which ends by itself: one that vanished without died of a signal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
@@ -34,10 +34,20 @@ struct Process {
     blocked: Duration,
 }
 
+/// Which of the processes in `/proc` are the app's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Realm {
+    /// All of them: the supervisor has a pid namespace of its own.
+    Namespace,
+    /// Those that descend from the supervisor, which is their subreaper (prctl(2)).
+    Descendants,
+}
+
 /// The processes of the app, as far as they were seen.
 #[derive(Debug)]
 pub(super) struct Processes {
     own_pid: i32,
+    realm: Realm,
     known: BTreeMap<i32, Process>,
     deaths: Vec<Death>,
     /// When processes were last looked through.
@@ -84,8 +94,8 @@ impl Stat {
 
 impl Processes {
     /// `own_pid` is the supervisor, which is no part of the app.
-    pub(super) fn new(own_pid: i32) -> Self {
-        Self { own_pid, known: BTreeMap::new(), deaths: Vec::new(), scanned: Instant::now() }
+    pub(super) fn new(own_pid: i32, realm: Realm) -> Self {
+        Self { own_pid, realm, known: BTreeMap::new(), deaths: Vec::new(), scanned: Instant::now() }
     }
 
     /// Takes note of a process that is known to exist.
@@ -129,6 +139,10 @@ impl Processes {
             {
                 present.push(pid);
             }
+        }
+        if self.realm == Realm::Descendants {
+            let descendants = descendants(self.own_pid, &present);
+            present.retain(|pid| descendants.contains(pid));
         }
         for pid in &present {
             let Some(stat) = Stat::read(*pid) else { continue };
@@ -201,6 +215,20 @@ impl Processes {
     /// The deaths by signal so far.
     pub(super) fn deaths(&self) -> &[Death] {
         &self.deaths
+    }
+}
+
+/// Those of the processes that descend from `ancestor`.
+fn descendants(ancestor: i32, pids: &[i32]) -> BTreeSet<i32> {
+    let parents: Vec<_> = pids.iter().filter_map(|pid| Some((*pid, Stat::read(*pid)?.parent))).collect();
+    let mut found = BTreeSet::from([ancestor]);
+    loop {
+        let before = found.len();
+        found.extend(parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>());
+        if found.len() == before {
+            found.remove(&ancestor);
+            return found;
+        }
     }
 }
 
@@ -301,7 +329,7 @@ mod tests {
             over: false,
             blocked: Duration::ZERO,
         };
-        let mut processes = Processes::new(1);
+        let mut processes = Processes::new(1, Realm::Namespace);
         processes.known.insert(1_000_001, process(true));
         processes.known.insert(1_000_002, process(false));
         processes.scan().unwrap();

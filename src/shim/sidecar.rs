@@ -83,7 +83,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
                         job.cancel();
                     }
                 }
-                other @ (Command::Run(_) | Command::Launch(_) | Command::Finish) => {
+                other @ (Command::Run(_) | Command::Launch(_) | Command::Observe(_) | Command::Nest(_) | Command::Finish) => {
                     return Err(ShimError::new(format!("a sidecar cannot {other:?} now")));
                 }
             }

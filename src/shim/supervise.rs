@@ -1,8 +1,10 @@
-//! The init of an app's container: launches the app, keeps watch until it is over or the host says so, reports.
+//! The supervisor: launches the app, keeps watch until it is over or the host says so, reports.
+//!
+//! It is the init of an app's container, or what [`super::nest`] becomes once it has made its surroundings.
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,16 +15,16 @@ use nix::unistd::Pid;
 use super::control::{self, Control, Signals, wait_for};
 use super::notify::{Notifier, Shared};
 use super::output::Capture;
-use super::processes::{self, Processes};
+use super::processes::{self, Processes, Realm};
 use super::sys::{self, Listener, Spawned};
-use super::{Context, ShimError, launch};
+use super::{Context, ShimError, launch, tracer};
 use crate::filter;
 use crate::syscalls::Architecture;
 use crate::trial::wire::{AppReport, Command, Event, Launch};
 use crate::trial::{AppEnd, Ending, Output};
 
 /// Capability that the shim needs to look into processes of another user, and the app must not have (`linux/capability.h`).
-const CAP_SYS_PTRACE: libc::c_ulong = 19;
+pub(super) const CAP_SYS_PTRACE: libc::c_ulong = 19;
 
 /// How often `/proc` is looked through while the app runs.
 const SCAN_INTERVAL: Duration = Duration::from_millis(50);
@@ -34,18 +36,18 @@ const KILL_LIMIT: Duration = Duration::from_secs(5);
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A stream of the app on its way into a [`Capture`].
-struct Stream {
-    pipe: Option<File>,
-    capture: Capture,
+pub(super) struct Stream {
+    pub(super) pipe: Option<File>,
+    pub(super) capture: Capture,
 }
 
 impl Stream {
-    fn new(pipe: File, limit: usize) -> Self {
+    pub(super) fn new(pipe: File, limit: usize) -> Self {
         Self { pipe: Some(pipe), capture: Capture::new(limit) }
     }
 
     /// Takes what is there; forgets the pipe when its last writer is gone.
-    fn take(&mut self) {
+    pub(super) fn take(&mut self) {
         let mut buffer = [0; 16 * 1024];
         match self.pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
             Some(Ok(count)) if count > 0 => self.capture.push(&buffer[..count]),
@@ -55,16 +57,53 @@ impl Stream {
     }
 }
 
-/// Runs one app as the host commands it.
+/// What a supervisor finds when it begins.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// The standard input of the app.
+    pub(super) input: OwnedFd,
+    /// Which processes are the app's.
+    pub(super) realm: Realm,
+    /// Capabilities that the app must not have although the shim has them (`linux/capability.h`).
+    pub(super) dropped_capabilities: Vec<libc::c_ulong>,
+    /// Whether the processor time that goes into answering the app's calls counts as the app's: one that makes the same call again
+    /// and again lets the supervisor do most of the work.
+    pub(super) answers_count: bool,
+}
+
+/// Runs one app in a container as the host commands it.
 pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
+    let input = File::open("/dev/null").context("cannot open /dev/null")?.into();
+    let surroundings = Surroundings { input, realm: Realm::Namespace, dropped_capabilities: Vec::new(), answers_count: false };
+    run_in(&surroundings, control)
+}
+
+/// Runs one app as the host commands it.
+pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Result<(), ShimError> {
     let signals = Signals::take_over()?;
     control.send(&Event::Hello)?;
-    let Command::Launch(request) = control.wait()? else {
-        return Err(ShimError::new("expected the command to launch an app"));
+    let request = match control.wait()? {
+        Command::Launch(request) => request,
+        Command::Observe(request) => return tracer::run(surroundings, &request, control),
+        other => return Err(ShimError::new(format!("expected the command to launch an app, and not {other:?}"))),
     };
-    let Some(app) = start(control, &request)? else { return Ok(()) };
-    let mut supervisor = Supervisor { app, main: None, announced: false, processor_limit: request.processor_limit };
-    supervisor.watch(control, &signals)?;
+    let Some(app) = start(control, &request, surroundings)? else { return Ok(()) };
+    let realm = surroundings.realm;
+    let mut supervisor = Supervisor {
+        app,
+        realm,
+        answers_count: surroundings.answers_count,
+        main: None,
+        announced: false,
+        processor_limit: request.processor_limit,
+    };
+    if let Err(error) = supervisor.watch(control, &signals) {
+        // With a pid namespace of its own the app ends with this process.
+        if realm == Realm::Descendants {
+            supervisor.kill_all(false)?;
+        }
+        return Err(error);
+    }
     let report = supervisor.finish()?;
     control.send(&Event::Report(Box::new(report)))
 }
@@ -78,8 +117,9 @@ struct App {
 }
 
 /// Starts the app under its filter; `None` if its program can't be executed, which the host has been told then.
-fn start(control: &mut Control, request: &Launch) -> Result<Option<App>, ShimError> {
-    let mut program = match launch::program(&request.command, None, vec![CAP_SYS_PTRACE]) {
+fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -> Result<Option<App>, ShimError> {
+    let dropped = surroundings.dropped_capabilities.iter().copied().chain([CAP_SYS_PTRACE]).collect();
+    let mut program = match launch::program(&request.command, None, dropped) {
         Ok(program) => program,
         Err(error) => return not_started(control, request, &error),
     };
@@ -88,8 +128,8 @@ fn start(control: &mut Control, request: &Launch) -> Result<Option<App>, ShimErr
 
     let (stdout, stdout_writer) = control::pipe()?;
     let (stderr, stderr_writer) = control::pipe()?;
-    let null = File::open("/dev/null").context("cannot open /dev/null")?.into();
-    control::use_standard_streams(&null, &stdout_writer, &stderr_writer).context("cannot set up the app's streams")?;
+    control::use_standard_streams(&surroundings.input, &stdout_writer, &stderr_writer)
+        .context("cannot set up the app's streams")?;
     let spawned = sys::spawn(&program).context("cannot make a process")?;
     control::release_standard_streams().context("cannot release the app's streams")?;
     drop((stdout_writer, stderr_writer));
@@ -100,7 +140,7 @@ fn start(control: &mut Control, request: &Launch) -> Result<Option<App>, ShimErr
         Spawned::NoFilter(error) => return Err(error).context("cannot install the seccomp filter"),
     };
     let listener = listener.ok_or_else(|| ShimError::new("the seccomp filter has no listener"))?;
-    let shared = Arc::new(Shared::new(Processes::new(i32::try_from(std::process::id()).unwrap_or(1))));
+    let shared = Arc::new(Shared::new(Processes::new(i32::try_from(std::process::id()).unwrap_or(1), surroundings.realm)));
     shared.processes().add(pid);
     serve(listener, request, &shared)?;
     control.send(&Event::Installed)?;
@@ -123,6 +163,8 @@ fn serve(listener: Listener, request: &Launch, shared: &Arc<Shared>) -> Result<(
 
 struct Supervisor {
     app: App,
+    realm: Realm,
+    answers_count: bool,
     /// How the main process ended, once it has.
     main: Option<Ending>,
     /// Whether the host knows that.
@@ -184,7 +226,8 @@ impl Supervisor {
         let Some(limit) = self.processor_limit else { return Ok(()) };
         let living = self.app.shared.processes().living();
         let (_, of_collected) = sys::usage_of_children();
-        if processes::processor_time(&living) + of_collected > limit {
+        let of_answers = if self.answers_count { sys::own_processor_time() } else { Duration::ZERO };
+        if processes::processor_time(&living) + of_collected + of_answers > limit {
             self.processor_limit = None;
             control.send(&Event::Exhausted)?;
         }
@@ -259,14 +302,16 @@ impl Supervisor {
         Ok(AppReport { end, calls })
     }
 
-    /// Kills every process of the namespace but this one, and reaps them all.
+    /// Kills every process of the app, and reaps them all.
     fn kill_all(&mut self, main_lives: bool) -> Result<(), ShimError> {
         let main_before = self.main.clone();
         let limit = Instant::now() + KILL_LIMIT;
         while Instant::now() < limit {
-            match kill(Pid::from_raw(-1), Signal::SIGKILL) {
-                Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => {}
-                Err(error) => return Err(error).context("cannot end the app"),
+            for pid in self.targets()? {
+                match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+                    Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => {}
+                    Err(error) => return Err(error).context("cannot end the app"),
+                }
             }
             if self.reap()? {
                 break;
@@ -278,6 +323,18 @@ impl Supervisor {
             self.main = main_before;
         }
         Ok(())
+    }
+
+    /// What has to be killed to end the app: everything but this process (kill(2)) in a namespace of its own.
+    fn targets(&self) -> Result<Vec<i32>, ShimError> {
+        match self.realm {
+            Realm::Namespace => Ok(vec![-1]),
+            Realm::Descendants => {
+                let mut processes = self.app.shared.processes();
+                processes.scan().context("cannot read /proc")?;
+                Ok(processes.living())
+            }
+        }
     }
 
     /// Takes what is left in the pipes. Nobody writes any more.

@@ -1,7 +1,9 @@
 //! The kernel interfaces that have no safe wrapper elsewhere: seccomp, its notifications, `clone`, pidfds.
 //!
-//! The only module of the shim with `unsafe` code. What to do with these is decided by its callers.
+//! The only module of the shim with `unsafe` code, that below it included. What to do with these is decided by its callers.
 #![expect(unsafe_code, reason = "raw system calls; each block says why it is sound")]
+
+pub(super) mod ptrace;
 
 use std::ffi::CString;
 use std::io;
@@ -158,6 +160,8 @@ pub(super) struct Program {
     pub(super) nonce: u64,
     /// Capabilities the program must not have although the shim has them (`linux/capability.h`).
     pub(super) dropped_capabilities: Vec<libc::c_ulong>,
+    /// Whether it waits until it is observed, see [`ptrace`].
+    pub(super) observed: bool,
 }
 
 /// How far the new process came.
@@ -177,7 +181,14 @@ struct Progress {
     listener: AtomicI32,
     filter_error: AtomicI32,
     execute_error: AtomicI32,
+    /// Whether a process that waits to be observed may go on.
+    go: AtomicI32,
 }
+
+/// It is observed, and may go on.
+const GO: i32 = 1;
+/// It cannot be observed, and has to end.
+const GONE: i32 = 2;
 
 /// A page that stays shared across `clone`.
 struct SharedPage(*mut Progress);
@@ -205,6 +216,7 @@ impl SharedPage {
                 listener: AtomicI32::new(-1),
                 filter_error: AtomicI32::new(0),
                 execute_error: AtomicI32::new(0),
+                go: AtomicI32::new(0),
             });
         }
         Ok(Self(page))
@@ -231,9 +243,6 @@ impl Drop for SharedPage {
 /// descriptor of the caller has to be close-on-exec.
 pub(super) fn spawn(program: &Program) -> io::Result<Spawned> {
     let page = SharedPage::new()?;
-    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
-        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
-    };
     let arguments = pointers(&program.arguments);
     let environment = pointers(&program.environment);
     let filter = program.filter.as_ref().map(|filter| libc::sock_fprog {
@@ -273,6 +282,11 @@ pub(super) fn spawn(program: &Program) -> io::Result<Spawned> {
     }
 }
 
+/// Strings as the kernel takes them; valid as long as they are.
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
 /// In the new process: gives up what the program must not have, installs the filter, executes. Never returns.
 ///
 /// The order matters. Nothing may be called between the filter and `execve`: the filter may answer any call in any way, and
@@ -297,6 +311,17 @@ fn become_program(
         libc::setsid();
         for capability in &program.dropped_capabilities {
             libc::prctl(libc::PR_CAPBSET_DROP, *capability, 0, 0, 0);
+        }
+        if program.observed {
+            // As under a filter, so that set-user-id programs are the same.
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            loop {
+                match progress.go.load(Ordering::SeqCst) {
+                    GO => break,
+                    GONE => libc::_exit(127),
+                    _ => libc::sched_yield(),
+                };
+            }
         }
         if let Some(filter) = filter {
             if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
@@ -435,6 +460,11 @@ pub(super) fn statx_bytes(file: &OwnedFd, mask: u32) -> io::Result<Vec<u8>> {
 pub(super) fn new_network_namespace() -> io::Result<()> {
     // SAFETY: takes its argument by value.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) }.into())?;
+    bring_loopback_up()
+}
+
+/// Switches the loopback interface of the caller's network namespace on.
+pub(super) fn bring_loopback_up() -> io::Result<()> {
     // SAFETY: takes its arguments by value.
     let socket = check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }.into())?;
     let number = RawFd::try_from(socket).expect("invariant: a descriptor fits");
@@ -451,12 +481,21 @@ pub(super) fn new_network_namespace() -> io::Result<()> {
     Ok(())
 }
 
+/// Processor time of this process, children left out.
+pub(super) fn own_processor_time() -> std::time::Duration {
+    usage(libc::RUSAGE_SELF).1
+}
+
 /// Resource use of all children that were waited for, and of theirs: highest resident set in KiB, processor time.
 pub(super) fn usage_of_children() -> (u64, std::time::Duration) {
+    usage(libc::RUSAGE_CHILDREN)
+}
+
+fn usage(whose: libc::c_int) -> (u64, std::time::Duration) {
     // SAFETY: all-zero is a valid value of this plain C structure.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a valid place to write to.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    unsafe { libc::getrusage(whose, &raw mut usage) };
     let duration = |time: libc::timeval| {
         let microseconds = time.tv_sec * 1_000_000 + time.tv_usec;
         std::time::Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))

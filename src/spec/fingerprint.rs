@@ -60,10 +60,14 @@ impl Text {
 
 /// Every struct is taken apart by name and completely: a new field does not compile until somebody decides what it does here.
 fn canonical_text(app: &AppSpec, workload: &Workload) -> Text {
-    let AppSpec { name: _, directory: _, description: _, build_arguments, workloads: _ } = app;
+    let AppSpec { name: _, directory: _, description: _, image: source, build_arguments, workloads: _ } = app;
     // How well an app does is no reason for a verdict.
     let Workload { name, kind, command, environment, port, client, stay_up, success, throughput: _, timeout, limits } = workload;
     let mut text = Text(b"loupe workload 1\n".to_vec());
+    // What came later has no line where it is not used: the fingerprints of everything before stay what they are.
+    if source.is_some() {
+        text.image("image", source.as_ref());
+    }
     text.map("build-arguments", build_arguments);
     text.field("name", name.as_bytes());
     text.field("kind", kind.map_or("by image", Kind::name).as_bytes());
@@ -101,8 +105,17 @@ fn add_client(text: &mut Text, client: Option<&Client>) {
 }
 
 fn add_success(text: &mut Text, success: &Success) {
-    let Success { exit_code, stdout_matches, stderr_matches, stdout_forbids, stderr_forbids, files, check, expected_deaths } =
-        success;
+    let Success {
+        exit_code,
+        stdout_matches,
+        stderr_matches,
+        stdout_forbids,
+        stderr_forbids,
+        stdout_equals,
+        files,
+        check,
+        expected_deaths,
+    } = success;
     text.number("exit-code", exit_code);
     for (name, patterns) in [
         ("stdout-matches", stdout_matches),
@@ -111,6 +124,9 @@ fn add_success(text: &mut Text, success: &Success) {
         ("stderr-forbids", stderr_forbids),
     ] {
         text.list(name, patterns.iter().map(regex::Regex::as_str));
+    }
+    if let Some(expected) = stdout_equals {
+        text.field("stdout-equals", expected);
     }
     text.list("files", files.iter().map(String::as_str));
     match check {
@@ -155,6 +171,7 @@ mod tests {
                 stderr_matches: regex("b"),
                 stdout_forbids: regex("c"),
                 stderr_forbids: regex("d"),
+                stdout_equals: None,
                 files: vec!["/tmp/x".to_owned()],
                 check: Some(Check { path: PathBuf::from("apps/x/check.sh"), script: b"#!/bin/sh\n".to_vec(), image: None }),
                 expected_deaths: vec!["SIGTERM".to_owned()],
@@ -170,6 +187,7 @@ mod tests {
             name: "nginx".to_owned(),
             directory: PathBuf::from("apps/nginx"),
             description: "a server".to_owned(),
+            image: None,
             build_arguments: BTreeMap::from([("VERSION".to_owned(), "1".to_owned())]),
             workloads: Vec::new(),
         }
@@ -191,7 +209,7 @@ mod tests {
     #[test]
     fn every_field_changes_the_fingerprint() {
         type Change = fn(&mut Workload);
-        let changes: [Change; 30] = [
+        let changes: [Change; 31] = [
             |w| w.name.push('2'),
             |w| w.kind = Some(Kind::RunToCompletion),
             |w| w.kind = None,
@@ -213,6 +231,7 @@ mod tests {
             |w| w.success.stdout_forbids.clear(),
             |w| w.success.stderr_forbids.clear(),
             |w| w.success.stdout_matches = vec![Regex::new("other").unwrap()],
+            |w| w.success.stdout_equals = Some(b"a".to_vec()),
             |w| w.success.files.clear(),
             |w| w.success.check = None,
             |w| w.success.check.as_mut().unwrap().script.push(b'#'),
@@ -232,6 +251,9 @@ mod tests {
         let mut other_build = app();
         other_build.build_arguments.clear();
         assert!(seen.insert(fingerprint(&other_build, &workload())));
+        let mut ready_made = app();
+        ready_made.image = Some(ImageSource::Reference("nginx:1".to_owned()));
+        assert!(seen.insert(fingerprint(&ready_made, &workload())));
     }
 
     #[test]

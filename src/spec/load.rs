@@ -234,6 +234,7 @@ fn app(directory: &Path, name: &str, roots: &Roots, library: &mut Library<'_>, p
         name: name.to_owned(),
         directory: directory.to_path_buf(),
         description: String::new(),
+        image: None,
         build_arguments: BTreeMap::new(),
         workloads: vec![Workload::named(DEFAULT_WORKLOAD)],
     };

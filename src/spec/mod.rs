@@ -89,7 +89,8 @@ pub use problem::{Problem, SpecErrors};
 const NAME_HINT: &str = "names have lower-case letters, digits, `.`, `_` and `-`, and begin with a letter or digit";
 
 /// Whether `text` may name an app, workload, client image, shared workload or parameter: it becomes part of paths and image names.
-fn is_name(text: &str) -> bool {
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.len() <= 64 && text.starts_with(good) && text.chars().all(|c| good(c) || matches!(c, '.' | '_' | '-'))
 }

@@ -15,6 +15,8 @@ pub struct AppSpec {
     pub directory: PathBuf,
     /// One line for people; empty without one.
     pub description: String,
+    /// The image, where there is one already and nothing is built from the folder.
+    pub image: Option<ImageSource>,
     /// Arguments of the image's build.
     pub build_arguments: BTreeMap<String, String>,
     /// At least one; names are unique.
@@ -129,6 +131,8 @@ pub struct Success {
     pub stdout_forbids: Vec<Regex>,
     /// None may match the standard error of the same process.
     pub stderr_forbids: Vec<Regex>,
+    /// What the standard output of the same process has to be, byte for byte, as far as it is kept ([`Limits::output`]).
+    pub stdout_equals: Option<Vec<u8>>,
     /// Absolute paths that have to exist in the app's container when the trial is over.
     pub files: Vec<String>,
     /// A script that looks at everything the trial left.

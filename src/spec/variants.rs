@@ -59,6 +59,7 @@ pub(super) fn variants(node: &Node, app: &AppSpec, dockerfile: Option<&str>, pro
         variants.push(AppSpec {
             name: format!("{}{SEPARATOR}{name}", app.name),
             directory: app.directory.clone(),
+            image: app.image.clone(),
             description: description.map_or_else(|| app.description.clone(), |text| text.trim().to_owned()),
             build_arguments,
             workloads: app.workloads.clone(),

@@ -32,6 +32,23 @@ impl Date {
         };
         (year <= 9999 && (1..=days).contains(&day)).then_some(Self { year, month, day })
     }
+
+    /// The day, in UTC, that began `days` days after 1970-01-01; `None` after the year 9999.
+    ///
+    /// Source: the algorithm `civil_from_days` of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+    #[must_use]
+    pub fn from_days(days: u64) -> Option<Self> {
+        // Days since 0000-03-01, as years that begin in March have their leap day at the end.
+        let days = days.checked_add(719_468)?;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        Self::new(u16::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
+    }
 }
 
 impl fmt::Display for Date {
@@ -80,6 +97,24 @@ mod tests {
         assert!(dates.is_sorted());
         assert_eq!(dates[3].to_string(), "2024-02-29");
         assert_eq!(serde_json::from_str::<Date>(&serde_json::to_string(&dates[1]).unwrap()).unwrap(), dates[1]);
+    }
+
+    #[test]
+    fn every_day_follows_the_day_before() {
+        let text = |days| Date::from_days(days).map(|date| date.to_string());
+        assert_eq!(text(0).as_deref(), Some("1970-01-01"));
+        assert_eq!(text(11_016).as_deref(), Some("2000-02-29"));
+        assert_eq!(text(19_583).as_deref(), Some("2023-08-14"));
+        assert_eq!((text(2_932_896).as_deref(), text(2_932_897), text(u64::MAX)), (Some("9999-12-31"), None, None));
+        let mut before = Date::from_days(0).unwrap();
+        for days in 1..200_000 {
+            let date = Date::from_days(days).unwrap();
+            let next = Date::new(before.year, before.month, before.day + 1)
+                .or_else(|| Date::new(before.year, before.month + 1, 1))
+                .or_else(|| Date::new(before.year + 1, 1, 1));
+            assert_eq!(Some(date), next);
+            before = date;
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub use details::{
     DetailRow, DetailTable, FEATURES_HEADER, PSEUDO_FILES_HEADER, read_features, read_pseudo_files, write_features,
     write_pseudo_files,
 };
-pub use entries::{Entries, Entry, LABEL, Measurement, Origin};
+pub use entries::{Entries, Entry, LABEL, Measurement, Origin, family};
 pub use error::StoreError;
 pub use files::FORMAT;
 pub use journal::Journal;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::date::Date;
 use super::files::FORMAT;
 use super::record::{ForeignCount, TrialRecord, milliseconds};
 use crate::explore::{Culprit, Joint, Measured, Origin, Refusal, Row, Settings, Strategy, TreatmentResult, Verdict};
@@ -65,13 +66,25 @@ pub struct Environment {
     pub kernel: String,
     /// Version of the engine.
     pub engine_version: String,
+    /// The day on which the campaign ended, in UTC; campaigns stored by early versions have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub date: Option<Date>,
+    /// What kept the trials apart from the machine, where that differs from machine to machine.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub isolation: Option<String>,
 }
 
 impl Environment {
     /// The conditions of a campaign.
     #[must_use]
     pub fn new(identity: Identity, kernel: String, engine_version: String) -> Self {
-        Self { format: FORMAT, identity, kernel, engine_version }
+        Self { format: FORMAT, identity, kernel, engine_version, date: None, isolation: None }
+    }
+
+    /// The same, with the day on which the campaign ended.
+    #[must_use]
+    pub fn on(self, date: Option<Date>) -> Self {
+        Self { date, ..self }
     }
 }
 

@@ -45,13 +45,17 @@ pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Obse
         }
         FailCause::Deadline { .. } | FailCause::NeverReady { .. } => 80,
         FailCause::ClientExitCode { .. } | FailCause::ClientDied { .. } => 50,
-        FailCause::OutputMismatch { .. } | FailCause::OutputForbidden { .. } | FailCause::CheckFailed { .. }
+        FailCause::OutputMismatch { .. }
+        | FailCause::OutputForbidden { .. }
+        | FailCause::OutputDiffers { .. }
+        | FailCause::CheckFailed { .. }
             if observation.client.is_some() =>
         {
             50
         }
         FailCause::OutputMismatch { .. }
         | FailCause::OutputForbidden { .. }
+        | FailCause::OutputDiffers { .. }
         | FailCause::CheckFailed { .. }
         | FailCause::ProcessorTime { .. }
         | FailCause::NotStarted { .. }
@@ -121,6 +125,7 @@ fn failure(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Obs
                 None => (&app.stdout, &app.stderr),
             };
             wrong_output("stdout", stdout, &success.stdout_matches, &success.stdout_forbids)
+                .or_else(|| other_output("stdout", stdout, success.stdout_equals.as_deref()?))
                 .or_else(|| wrong_output("stderr", stderr, &success.stderr_matches, &success.stderr_forbids))
         })
         .or_else(|| {
@@ -172,6 +177,33 @@ fn wrong_output(stream: &str, output: &Output, matches: &[Regex], forbids: &[Reg
     }
     let pattern = forbids.iter().find(|pattern| pattern.is_match(&text))?;
     Some(FailCause::OutputForbidden { stream: stream.to_owned(), pattern: pattern.to_string() })
+}
+
+/// Compares what was kept, which tells how much was not: see [`Output`].
+fn other_output(stream: &str, output: &Output, expected: &[u8]) -> Option<FailCause> {
+    /// Characters of a line that are told.
+    const LIMIT: usize = 80;
+    if output.kept == expected {
+        return None;
+    }
+    let same = output.kept.iter().zip(expected).take_while(|(found, expected)| found == expected).count();
+    let lines_before = expected[..same].split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).count();
+    let line = |bytes: &[u8]| {
+        let line = bytes.split_inclusive(|byte| *byte == b'\n').nth(lines_before)?;
+        let text = String::from_utf8_lossy(line);
+        // A missing line end is a difference, too.
+        let text = text.strip_suffix('\n').map_or_else(|| format!("{text}(no line end)"), str::to_owned);
+        Some(match text.char_indices().nth(LIMIT) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        })
+    };
+    Some(FailCause::OutputDiffers {
+        stream: stream.to_owned(),
+        line: u64::try_from(lines_before).unwrap_or(u64::MAX).saturating_add(1),
+        found: line(&output.kept),
+        expected: line(expected),
+    })
 }
 
 fn check_failure(observation: &Observation) -> Option<FailCause> {
@@ -298,6 +330,23 @@ mod tests {
         let mut broken = good_server();
         broken.client.as_mut().unwrap().stdout = output("10 requests\nSocket errors: read 3\n");
         assert!(matches!(serve(&strict, &broken), Outcome::Fail(FailCause::OutputForbidden { .. })));
+    }
+
+    #[test]
+    fn output_that_differs_is_told_by_its_first_other_line() {
+        let mut strict = workload();
+        let mut observation = good_run();
+        let mut judged = |found: &str, expected: &str| {
+            strict.success.stdout_equals = Some(expected.as_bytes().to_vec());
+            observation.app.stdout = output(found);
+            run(&strict, &observation).to_string()
+        };
+        assert_eq!(judged("a\nb\n", "a\nb\n"), "pass");
+        assert_eq!(judged("a\nc\n", "a\nb\n"), "stdout differs in line 2: `c`, expected `b`");
+        assert_eq!(judged("a\n", "a\nb\n"), "stdout ends before line 2, expected `b`");
+        assert_eq!(judged("a\nb\n", "a\n"), "stdout goes on with line 2: `b`");
+        assert_eq!(judged("", "a\n"), "stdout ends before line 1, expected `a`");
+        assert_eq!(judged("a", "a\n"), "stdout differs in line 1: `a(no line end)`, expected `a`");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod measures;
 mod observation;
 #[cfg(feature = "cli")]
 mod outcome;
+mod trace;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use measures::{Degradation, Measure, Measures};
 pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Observation, Output, Timings, Trouble};
 #[cfg(feature = "cli")]
 pub use outcome::{FailCause, InconclusiveCause, Outcome};
+pub use trace::{Observe, ObservedCall, Trace};
 
 /// What is done to an item instead of running it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -75,6 +75,17 @@ pub enum FailCause {
         /// The pattern that matched.
         pattern: String,
     },
+    /// The output is not the one that it has to be.
+    OutputDiffers {
+        /// `stdout` or `stderr`.
+        stream: String,
+        /// The first line that differs, from 1.
+        line: u64,
+        /// That line as it is; `None` if the output ends before it.
+        found: Option<String>,
+        /// That line as it has to be; `None` if the output has to end before it.
+        expected: Option<String>,
+    },
     /// A file that the app has to leave behind is not there.
     MissingFile {
         /// Its path in the container.
@@ -110,6 +121,15 @@ impl fmt::Display for FailCause {
             Self::ClientDied { signal } => write!(formatter, "client died of {signal}"),
             Self::OutputMismatch { stream, pattern } => write!(formatter, "{stream} does not match `{pattern}`"),
             Self::OutputForbidden { stream, pattern } => write!(formatter, "{stream} matches the forbidden `{pattern}`"),
+            Self::OutputDiffers { stream, line, found: Some(found), expected: Some(expected) } => {
+                write!(formatter, "{stream} differs in line {line}: `{found}`, expected `{expected}`")
+            }
+            Self::OutputDiffers { stream, line, found, expected: None } => {
+                write!(formatter, "{stream} goes on with line {line}: `{}`", found.as_deref().unwrap_or_default())
+            }
+            Self::OutputDiffers { stream, line, found: None, expected: Some(expected) } => {
+                write!(formatter, "{stream} ends before line {line}, expected `{expected}`")
+            }
             Self::MissingFile { path } => write!(formatter, "file `{path}` is missing"),
             Self::CheckFailed { code, message } if message.is_empty() => write!(formatter, "check failed with code {code}"),
             Self::CheckFailed { code, message } => write!(formatter, "check failed with code {code}: {message}"),

@@ -6,16 +6,15 @@
 //! Pure. The shim is built without procedural macros (see `build.rs`), hence a format of our own and no serde. Both
 //! sides come from the same build (the shim is embedded in `loupe`), so the format needs no versions.
 
+mod aftermath;
+mod trace;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{
-    Aftermath, AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, NextCall, Output, Treatment, Watch,
-    Written,
-};
-use crate::syscalls::Sysno;
+use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Observe, Output, Trace, Watch};
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
 const HEADER_LIMIT: usize = 64 * 1024;
@@ -252,11 +251,26 @@ pub struct JobFile {
     pub content: Vec<u8>,
 }
 
+/// The surroundings that a shim outside any container makes before it supervises.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nest {
+    /// Whether they are kept apart from the machine, by namespaces and throw-away file systems.
+    pub isolated: bool,
+    /// Whether there is a network of their own, of which only the loopback interface is up.
+    pub own_network: bool,
+    /// The file that is the app's standard input, opened before anything is hidden; `None` for `/dev/null`.
+    pub input: Option<String>,
+}
+
 /// What the host says to a shim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// To a shim outside any container, first of all: make these surroundings, and be the supervisor in them.
+    Nest(Nest),
     /// To a supervisor: install the filter, start the app.
     Launch(Launch),
+    /// To a supervisor: observe a command, instead of launching an app.
+    Observe(Observe),
     /// To a supervisor: the trial is over; take stock, kill the app, report.
     Finish,
     /// To a sidecar: make a network namespace that never existed before and live in it.
@@ -282,6 +296,14 @@ impl Command {
                 }
                 frame.children(arguments(&launch.command))
             }
+            Self::Nest(nest) => {
+                let frame = Frame::new("nest").field("isolated", &nest.isolated).field("own-network", &nest.own_network);
+                match &nest.input {
+                    Some(input) => frame.field("input", input),
+                    None => frame,
+                }
+            }
+            Self::Observe(observe) => trace::observe_frame(observe),
             Self::Finish => Frame::new("finish"),
             Self::Network => Frame::new("network"),
             Self::Run(job) => {
@@ -311,6 +333,12 @@ impl Command {
                 output_limit: frame.parse("output-limit")?,
                 processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
             }),
+            "nest" => Self::Nest(Nest {
+                isolated: frame.parse("isolated")?,
+                own_network: frame.parse("own-network")?,
+                input: frame.optional("input")?,
+            }),
+            "observe" => Self::Observe(trace::observe(frame)?),
             "finish" => Self::Finish,
             "network" => Self::Network,
             "run" => {
@@ -377,6 +405,11 @@ pub struct AppReport {
 /// What a shim says to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The surroundings of a [`Command::Nest`] are there.
+    Nested {
+        /// How they are kept apart from the machine, in one line for people.
+        isolation: String,
+    },
     /// The shim runs and waits for commands.
     Hello,
     /// The filter is installed and the app's program is running under it.
@@ -390,6 +423,13 @@ pub enum Event {
     },
     /// The app has taken as much processor time as it may.
     Exhausted,
+    /// An observed command made a call, or something happened to it.
+    Line {
+        /// What, as a person reads it.
+        text: String,
+    },
+    /// An observed command is over; the last word of its observer.
+    Traced(Box<Trace>),
     /// The app is over; the last word of a supervisor.
     Report(Box<AppReport>),
     /// The new network namespace is there.
@@ -415,12 +455,15 @@ impl Event {
     #[must_use]
     pub fn frame(&self) -> Frame {
         match self {
+            Self::Nested { isolation } => Frame::new("nested").field("isolation", isolation),
             Self::Hello => Frame::new("hello"),
             Self::Installed => Frame::new("installed"),
             Self::MainEnded { ending, daemonised } => {
                 with_ending(Frame::new("main-ended"), Some(ending)).field("daemonised", &daemonised)
             }
             Self::Exhausted => Frame::new("exhausted"),
+            Self::Line { text } => Frame::new("line").body(text.clone().into_bytes()),
+            Self::Traced(trace) => trace::trace_frame(trace),
             Self::Report(report) => report_frame(report),
             Self::NetworkReady => Frame::new("network-ready"),
             Self::Listening => Frame::new("listening"),
@@ -439,6 +482,7 @@ impl Event {
     pub fn from_frame(frame: &Frame) -> Result<Self, WireError> {
         let message = || frame.text("message").map(str::to_owned);
         Ok(match frame.kind.as_str() {
+            "nested" => Self::Nested { isolation: frame.text("isolation")?.to_owned() },
             "hello" => Self::Hello,
             "installed" => Self::Installed,
             "main-ended" => Self::MainEnded {
@@ -446,6 +490,8 @@ impl Event {
                 daemonised: frame.parse("daemonised")?,
             },
             "exhausted" => Self::Exhausted,
+            "line" => Self::Line { text: frame.body_text()? },
+            "trace" => Self::Traced(Box::new(trace::trace(frame)?)),
             "report" => Self::Report(Box::new(report(frame)?)),
             "network-ready" => Self::NetworkReady,
             "listening" => Self::Listening,
@@ -537,68 +583,11 @@ fn report_frame(report: &AppReport) -> Frame {
         let frame = Frame::new("foreign").field("architecture", &call.architecture).field("number", &call.number);
         children.push(frame.field("count", &count));
     }
-    children.extend(calls.aftermaths.iter().map(aftermath_frame));
+    children.extend(calls.aftermaths.iter().map(aftermath::frame_of));
     for (item, sequences) in &calls.sequences {
-        children.extend(sequences.iter().map(|calls| {
-            let names: Vec<_> = calls.iter().map(|call| call.name()).collect();
-            Frame::new("sequence").field("item", item).field("calls", &names.join(","))
-        }));
+        children.extend(sequences.iter().map(|calls| aftermath::sequence_frame(*item, calls)));
     }
     frame.children(children)
-}
-
-fn aftermath_frame(aftermath: &Aftermath) -> Frame {
-    let next = aftermath.next.iter().map(|next| {
-        let mut frame = Frame::new("next").field("name", &next.call).field("made", &next.made);
-        if let Some(treatment) = next.treatment {
-            frame = frame.field("treatment", &treatment);
-        }
-        if let Some(written) = &next.written {
-            frame = frame.field("to", &written.to).body(written.text.clone().into_bytes());
-        }
-        frame
-    });
-    Frame::new("aftermath")
-        .field("item", &aftermath.item)
-        .field("treatment", &aftermath.treatment)
-        .field("process", &aftermath.process)
-        .field("made", &aftermath.made)
-        .children(next)
-}
-
-fn aftermath(frame: &Frame) -> Result<Aftermath, WireError> {
-    let next = frame.frames()?;
-    let next = next.iter().map(|child| {
-        if child.kind != "next" {
-            return Err(child.unexpected());
-        }
-        let to = child.fields.get("to");
-        Ok(NextCall {
-            call: child.parse("name")?,
-            treatment: if child.fields.contains_key("treatment") { Some(treatment(child)?) } else { None },
-            made: child.text("made")?.to_owned(),
-            written: to.map(|to| Ok(Written { to: to.clone(), text: child.body_text()? })).transpose()?,
-        })
-    });
-    Ok(Aftermath {
-        item: frame.parse("item")?,
-        treatment: treatment(frame)?,
-        process: frame.text("process")?.to_owned(),
-        made: frame.text("made")?.to_owned(),
-        next: next.collect::<Result<_, _>>()?,
-    })
-}
-
-fn treatment(frame: &Frame) -> Result<Treatment, WireError> {
-    let name = frame.text("treatment")?;
-    let known = Treatment::ALL.into_iter().find(|treatment| treatment.name() == name);
-    known.ok_or_else(|| WireError::new(format!("treatment `{name}`")))
-}
-
-fn sequence(frame: &Frame) -> Result<Vec<Sysno>, WireError> {
-    let names = frame.text("calls")?;
-    let bad = || WireError::new(format!("calls `{names}`"));
-    names.split(',').filter(|name| !name.is_empty()).map(|name| Sysno::from_name(name).ok_or_else(bad)).collect()
 }
 
 fn report(frame: &Frame) -> Result<AppReport, WireError> {
@@ -634,8 +623,8 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
                 let call = ForeignCall { architecture: child.parse("architecture")?, number: child.parse("number")? };
                 calls.foreign.insert(call, child.parse("count")?);
             }
-            "aftermath" => calls.aftermaths.push(aftermath(&child)?),
-            "sequence" => calls.sequences.entry(child.parse("item")?).or_default().push(sequence(&child)?),
+            "aftermath" => calls.aftermaths.push(aftermath::read(&child)?),
+            "sequence" => calls.sequences.entry(child.parse("item")?).or_default().push(aftermath::read_sequence(&child)?),
             _ => return Err(child.unexpected()),
         }
     }
@@ -664,7 +653,9 @@ fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Aftermath, NextCall, Treatment, Written};
     use super::*;
+    use crate::syscalls::Sysno;
     use proptest::prelude::*;
 
     fn decode(bytes: &[u8]) -> Vec<Frame> {
@@ -742,7 +733,16 @@ mod tests {
         };
         let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };
         let job = Job { command: vec!["wrk".into()], port: Some(80), user: "a:b".into(), output_limit: 5, files: vec![file] };
-        let commands = [Command::Launch(launch), Command::Finish, Command::Network, Command::Run(job), Command::Cancel];
+        let nest = Nest { isolated: true, own_network: false, input: Some("/proc/1/fd/3 ".into()) };
+        let commands = [
+            Command::Nest(nest),
+            Command::Nest(Nest::default()),
+            Command::Launch(launch),
+            Command::Finish,
+            Command::Network,
+            Command::Run(job),
+            Command::Cancel,
+        ];
         for command in commands {
             let frames = decode(&command.frame().encode());
             assert_eq!(Command::from_frame(&frames[0]).unwrap(), command);
@@ -753,6 +753,7 @@ mod tests {
     fn every_event_round_trips() {
         let output = Output { kept: b"x".to_vec(), dropped: 0 };
         let events = [
+            Event::Nested { isolation: "own pid namespace; read-only: /a b".into() },
             Event::Hello,
             Event::Installed,
             Event::MainEnded { ending: Ending::Exited(-1), daemonised: true },

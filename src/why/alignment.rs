@@ -6,6 +6,9 @@ use crate::syscalls::Sysno;
 /// writes, everything allocates.
 const TOGETHER: usize = 2;
 
+/// Calls that may be inserted and skipped in front of a single call in common that is treated itself.
+const NEAR: usize = 3;
+
 /// How two sequences differ before they go on together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alignment {
@@ -26,22 +29,25 @@ impl Alignment {
 /// The alignment of `after` with the one of `uses` that it differs least from; `None` if there is nothing to compare: no use, or nothing
 /// came after.
 #[must_use]
-pub fn best(uses: &[Vec<Sysno>], after: &[Sysno]) -> Option<Alignment> {
+pub fn best(uses: &[Vec<Sysno>], after: &[(Sysno, bool)]) -> Option<Alignment> {
     if after.is_empty() {
         return None;
     }
     uses.iter().map(|usual| align(usual, after)).min_by_key(Alignment::cost)
 }
 
-/// The alignment with the fewest differences.
+/// The alignment with the fewest differences. A call of `after` comes with whether it was treated itself: what follows that is the doing
+/// of another answer, so it is enough if both go on together as far as there.
 #[must_use]
-pub fn align(usual: &[Sysno], after: &[Sysno]) -> Alignment {
+pub fn align(usual: &[Sysno], after: &[(Sysno, bool)]) -> Alignment {
     // Where there is only one call to compare, one has to be enough.
     let together = TOGETHER.min(usual.len()).min(after.len()).max(1);
     let meets = |skipped: usize, inserted: usize| {
         let (usual, after) = (&usual[skipped..], &after[inserted..]);
-        let same = usual.iter().zip(after).take_while(|(one, other)| one == other).count();
-        same >= together
+        let same = usual.iter().zip(after).take_while(|(one, (other, _))| *one == other).count();
+        // The more has to be left out for it, the more often one call in common is chance.
+        let is_near = skipped + inserted <= NEAR;
+        same >= together || (is_near && after[..same].iter().any(|(_, treated)| *treated))
     };
     let pairs = (0..usual.len()).flat_map(|skipped| (0..after.len()).map(move |inserted| (skipped, inserted)));
     let best = pairs.filter(|(skipped, inserted)| meets(*skipped, *inserted));
@@ -61,8 +67,13 @@ mod tests {
         names.split_whitespace().map(|name| name.parse().unwrap()).collect()
     }
 
-    fn aligned(usual: &str, after: &str) -> (usize, String) {
-        let Alignment { inserted, skipped, .. } = align(&calls(usual), &calls(after));
+    /// A call with a `!` behind it is treated.
+    fn after(names: &str) -> Vec<(Sysno, bool)> {
+        names.split_whitespace().map(|name| (name.trim_end_matches('!').parse().unwrap(), name.ends_with('!'))).collect()
+    }
+
+    fn aligned(usual: &str, next: &str) -> (usize, String) {
+        let Alignment { inserted, skipped, .. } = align(&calls(usual), &after(next));
         (inserted, skipped.iter().map(|call| call.name()).collect::<Vec<_>>().join(" "))
     }
 
@@ -83,22 +94,30 @@ mod tests {
     #[test]
     fn one_call_in_common_is_no_meeting() {
         assert_eq!(aligned("mmap read futex", "openat read close"), (3, String::new()));
-        assert!(!align(&calls("mmap read futex"), &calls("openat read close")).meets);
+        assert!(!align(&calls("mmap read futex"), &after("openat read close")).meets);
         // Unless nothing more is known: the trial ended there.
         assert_eq!(aligned("write exit_group", "exit_group"), (0, "write".to_owned()));
     }
 
     #[test]
+    fn what_follows_another_treated_call_is_its_own_doing() {
+        assert_eq!(aligned("getrandom getppid gettid", "getrandom! openat read close getppid"), (0, String::new()));
+        assert_eq!(aligned("getppid gettid read", "write getppid! openat mmap close"), (1, String::new()));
+        assert!(!align(&calls("getrandom getppid gettid"), &after("getrandom openat read close mmap")).meets);
+    }
+
+    #[test]
     fn the_use_that_differs_least_is_the_one_to_compare_with() {
         let uses = [calls("mmap mmap mmap"), calls("read close mmap"), calls("openat read close")];
-        assert_eq!(best(&uses, &calls("read close mmap")), Some(Alignment { inserted: 0, skipped: Vec::new(), meets: true }));
-        assert_eq!((best(&[], &calls("read")), best(&uses, &[])), (None, None));
+        assert_eq!(best(&uses, &after("read close mmap")), Some(Alignment { inserted: 0, skipped: Vec::new(), meets: true }));
+        assert_eq!((best(&[], &after("read")), best(&uses, &[])), (None, None));
     }
 
     proptest! {
         #[test]
         fn what_is_left_after_the_alignment_goes_on_together(usual in sequence(), after in sequence()) {
-            let Alignment { inserted, skipped, meets } = align(&usual, &after);
+            let next: Vec<_> = after.iter().map(|call| (*call, false)).collect();
+            let Alignment { inserted, skipped, meets } = align(&usual, &next);
             prop_assert!(inserted <= after.len() && skipped.len() <= usual.len());
             prop_assert_eq!(&usual[..skipped.len()], skipped.as_slice());
             let (usual, after) = (&usual[skipped.len()..], &after[inserted..]);
@@ -108,7 +127,7 @@ mod tests {
 
         #[test]
         fn calls_put_in_front_are_found(usual in sequence(), front in sequence()) {
-            let after: Vec<_> = front.iter().chain(&usual).copied().collect();
+            let after: Vec<_> = front.iter().chain(&usual).map(|call| (*call, false)).collect();
             let found = align(&usual, &after);
             if !usual.is_empty() {
                 prop_assert!(found.meets);

@@ -11,8 +11,8 @@
 //! - The traces: which calls follow the same item when the kernel runs it.
 //!
 //! The second kind comes, unless each treatment was asked for by itself (`--reasons each`), from runs in which everything avoidable is
-//! avoided at once. Treatments may interact there: a reason says how many others there were ([`Reason::together_with`]). What directly
-//! follows an answer is rarely the doing of another one, what happens later may well be.
+//! avoided at once. Treatments may interact there: a reason says how many others there were ([`Reason::together_with`]). What follows
+//! the next treated call of the same thread is taken to be the doing of that one, and is no evidence for the first.
 //!
 //! # The classes
 //!
@@ -22,7 +22,7 @@
 //! | class | rule, the first that holds |
 //! |---|---|
 //! | unexercised | the item was not treated even once in any of the runs |
-//! | fallback | an inserted call is a known alternative of the item, or one that no trace shows |
+//! | fallback | an inserted call is a known alternative of the item, or one that no trace shows and that does not just ask |
 //! | default value | the item asks for something ([`asks`]), and calls were inserted or skipped or something new was logged |
 //! | feature switched off | calls were skipped |
 //! | ignored | the app goes on with the same calls; if something was logged, only that came in between |
@@ -94,7 +94,7 @@ pub struct Answered {
     pub inserted: usize,
     /// The calls that a trace shows after the item, and that were left out here.
     pub skipped: Vec<Sysno>,
-    /// Those of the inserted calls that stand in for the treated one.
+    /// Those of the inserted calls that stand in for the treated one, in the order in which they were made.
     pub fallbacks: Vec<Sysno>,
     /// Whether there was something in a trace to hold it against.
     pub compared: bool,
@@ -198,25 +198,35 @@ impl<'a> Evidence<'a> {
     }
 
     fn answered(&self, after: &Aftermath) -> Answered {
-        let calls: Vec<_> = after.next.iter().map(|next| next.call).collect();
+        let calls: Vec<_> = after.next.iter().map(|next| (next.call, next.treatment.is_some())).collect();
         let uses = self.sequences.get(&after.item).map_or(&[][..], Vec::as_slice);
         let best = alignment::best(uses, &calls);
         let meets = best.as_ref().is_some_and(|best| best.meets);
         let (inserted, skipped) = best.as_ref().map_or((0, Vec::new()), |best| (best.inserted, best.skipped.clone()));
         // Where nothing else agrees, what comes much later has little to do with the answer.
         let considered = if meets { inserted } else { inserted.min(CONSIDERED) };
+        // What comes after another treated call is that one's doing.
+        let treated = after.next.iter().position(|next| next.treatment.is_some());
+        let considered = treated.map_or(considered, |treated| considered.min(treated + 1));
         let of_item = alternatives(after.item);
         let stands_in = |next: &&NextCall| {
-            of_item.contains(&next.call) || (!self.traced.contains(&next.call) && !classify::writes_a_log(next))
+            // Whoever writes a message asks for its own number or the time before.
+            let is_new = !self.traced.contains(&next.call) && !asks(next.call.into()) && !classify::writes_a_log(next);
+            of_item.contains(&next.call) || is_new
         };
-        let fallbacks = after.next[..considered].iter().filter(stands_in).map(|next| next.call);
+        let mut fallbacks: Vec<Sysno> = Vec::new();
+        for next in after.next[..considered].iter().filter(stands_in) {
+            if !fallbacks.contains(&next.call) {
+                fallbacks.push(next.call);
+            }
+        }
         Answered {
             process: after.process.clone(),
             made: after.made.clone(),
             next: after.next.clone(),
             inserted,
             skipped,
-            fallbacks: fallbacks.collect::<BTreeSet<_>>().into_iter().collect(),
+            fallbacks,
             compared: best.is_some(),
             meets,
         }

@@ -5,10 +5,11 @@ mod sides;
 
 use serde::Serialize;
 
-pub(super) use arguments::CompareArguments;
-use arguments::ComparisonFormat;
+pub(super) use arguments::{CompareArguments, ComparisonFormat};
 use sides::Selection;
 
+use super::compare_analysis::compare_analysis;
+use super::database::DatabaseArguments;
 use super::printer::Printer;
 use super::settings::Environment;
 use super::status::{Status, WrongUsage};
@@ -17,9 +18,28 @@ use crate::report;
 
 /// Prints what changed; the status says whether anything got worse.
 pub(super) fn compare(arguments: &CompareArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
+    if arguments.analysis {
+        let database =
+            DatabaseArguments { results: arguments.results.clone(), only: Vec::new(), workload: arguments.workload.clone() };
+        return compare_analysis(&arguments.sides, &database, arguments.format, arguments.svg.as_deref(), environment, printer);
+    }
+    let [before, after] = &arguments.sides[..] else {
+        let given = report::counted(arguments.sides.len(), "name");
+        let hint = "`loupe compare BEFORE AFTER`, or `loupe compare --analysis` for what static analyses report";
+        return Err(WrongUsage(format!("two sides are compared, not {given}\nhint: {hint}")).into());
+    };
+    let of_analysis = [
+        (arguments.format == ComparisonFormat::Csv, "`--format csv`"),
+        (arguments.svg.is_some(), "`--svg`"),
+        (!arguments.workload.is_empty(), "`--workload`"),
+    ];
+    if let Some((_, option)) = of_analysis.into_iter().find(|(given, _)| *given) {
+        let hint = "two sides are compared in text, json or markdown, a workload as APP/WORKLOAD";
+        return Err(WrongUsage(format!("{option} needs `--analysis`\nhint: {hint}")).into());
+    }
     let results = environment.results(arguments.results.clone());
-    let mut before = Selection::of(&arguments.before, &results)?;
-    let mut after = Selection::of(&arguments.after, &results)?;
+    let mut before = Selection::of(before, &results)?;
+    let mut after = Selection::of(after, &results)?;
     before.narrow(&after);
     after.narrow(&before);
     let pairs = pair_up(&before.places, &after.places, before.is_single_app() && after.is_single_app());
@@ -41,6 +61,7 @@ pub(super) fn compare(arguments: &CompareArguments, environment: &Environment, p
             exit_code: status.code(),
             compared: &compared,
         }),
+        ComparisonFormat::Csv => unreachable!("invariant: csv was refused"),
     }
     Ok(status)
 }

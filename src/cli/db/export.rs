@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::super::database::Database;
+use super::super::files;
 use super::super::printer::Printer;
 use super::super::settings::Environment;
 use super::super::show;
@@ -76,11 +77,9 @@ fn losses(report: &TreeReport, printer: &Printer) {
 
 /// Writes to the file, as a whole or not at all, or to standard output.
 fn text(text: &str, output: Option<&Path>, printer: &Printer) -> anyhow::Result<()> {
-    match output {
-        None => printer.data(text),
-        Some(output) => {
-            super::super::files::write(output, text.as_bytes()).with_context(|| format!("cannot write `{}`", output.display()))?
-        }
-    }
-    Ok(())
+    let Some(output) = output else {
+        printer.data(text);
+        return Ok(());
+    };
+    files::write(output, text.as_bytes()).with_context(|| format!("cannot write `{}`", output.display()))
 }

@@ -47,9 +47,9 @@ impl From<UnseenChoice> for Unseen {
 /// The profile lets every call through that the app was seen to make. With `--joint` it is that of the joint configuration: stubs fail
 /// with ENOSYS, fakes report success. It is in the format that Docker, Podman, containerd and CRI-O read.
 ///
-/// A container's runtime makes calls of its own after it installed the profile: close, execve, fstatfs, futex, getdents64, openat,
-/// write and others (the profile names them all). They are let through, even where the app does without them. Run it with
-/// `--security-opt no-new-privileges`, as Loupe measured.
+/// A container's runtime makes calls of its own after it installed the profile: close, execve, fstatfs, futex, getdents64, openat and
+/// write at least. They are let through, even where the app does without them. Use the profile with `--security-opt
+/// no-new-privileges`, as Loupe measures: without it the runtime makes more of them, and a profile with `--joint` may stub those.
 ///
 /// An app may make calls that no run showed, in place of some that fail or when it does more than its workload. `--unseen` says what
 /// becomes of them: `enosys`, they fail as on an OS without them, so that libraries fall back; `errno`, they fail with EPERM, as under

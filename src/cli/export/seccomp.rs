@@ -8,7 +8,7 @@ use crate::cli::settings::Environment;
 use crate::cli::show::{chosen, failure};
 use crate::cli::status::{Status, WrongUsage};
 use crate::export::{Policy, Source, command_lines, seccomp as profile};
-use crate::store::{Finished, Store, StoreError};
+use crate::store::{Store, Verdicts};
 use crate::syscalls::{Architecture, Sysno};
 use crate::trial::Intervention;
 use crate::why::only_while_treated;
@@ -16,8 +16,11 @@ use crate::why::only_while_treated;
 /// What a policy is made of, owned.
 struct Measured {
     name: String,
-    finished: Finished,
+    verdicts: Verdicts,
+    architecture: String,
     joint: Intervention,
+    /// How many runs of that passed.
+    verified: u32,
     fallbacks: BTreeSet<Sysno>,
 }
 
@@ -30,11 +33,11 @@ pub(super) fn seccomp(arguments: &SeccompArguments, environment: &Environment, p
                        hint: leave `--unseen` out, or add `--joint`";
         return Err(WrongUsage(message.to_owned()).into());
     }
-    let measured = read(arguments, environment)?;
+    let measured = read(arguments, joint, environment)?;
     let architecture = architecture(&measured)?;
     let sources: Vec<_> = measured
         .iter()
-        .map(|one| Source { name: &one.name, verdicts: &one.finished.verdicts, joint: &one.joint, fallbacks: &one.fallbacks })
+        .map(|one| Source { name: &one.name, verdicts: &one.verdicts, joint: &one.joint, fallbacks: &one.fallbacks })
         .collect();
     let policy = if joint { Policy::of_joint(&sources) } else { Policy::of_used(&sources) };
     if is_line {
@@ -56,7 +59,7 @@ pub(super) fn seccomp(arguments: &SeccompArguments, environment: &Environment, p
     if !policy.disputed.is_empty() {
         printer.note(&format!("note: let through, as one workload stubs and another fakes it: {}", list(&policy.disputed)));
     }
-    for one in measured.iter().filter(|one| joint && one.finished.summary.joint.verified == 0 && !one.joint.is_empty()) {
+    for one in measured.iter().filter(|one| joint && one.verified == 0 && !one.joint.is_empty()) {
         printer.note(&format!("note: the joint configuration of `{}` was not verified by running it", one.name));
     }
     if joint && measured.len() > 1 {
@@ -71,6 +74,13 @@ fn tell_of_runtime(policy: &Policy, printer: &Printer) {
     if !overruled.is_empty() {
         printer.note(&format!("note: avoidable, but let through as the container runtime needs it: {}", list(&overruled)));
     }
+    let early = policy.needs_no_new_privileges();
+    if !early.is_empty() {
+        printer.note(&format!(
+            "note: starts only with `--security-opt no-new-privileges`, as without it the runtime makes stubbed calls: {}",
+            list(&early)
+        ));
+    }
 }
 
 fn list(calls: &BTreeSet<Sysno>) -> String {
@@ -78,7 +88,7 @@ fn list(calls: &BTreeSet<Sysno>) -> String {
 }
 
 /// The results of every workload that was asked for.
-fn read(arguments: &SeccompArguments, environment: &Environment) -> anyhow::Result<Vec<Measured>> {
+fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) -> anyhow::Result<Vec<Measured>> {
     let results = environment.results(arguments.results.clone());
     let store = Store::open(&results);
     let places = chosen(&store, &arguments.name)?;
@@ -92,24 +102,40 @@ fn read(arguments: &SeccompArguments, environment: &Environment) -> anyhow::Resu
     for (app, workload) in places.into_iter().filter(|(_, workload)| wanted(workload)) {
         let name = format!("{app}/{workload}");
         let stored = store.read(&app, &workload).map_err(failure)?;
-        let Some(finished) = stored.finished else {
-            let message = format!("`{name}` was refused and has no verdicts\nhint: `loupe show {name}` says why");
-            return Err(WrongUsage(message).into());
-        };
-        let joint = finished.summary.joint.configuration();
-        let fallbacks = match store.trials(&app, &workload) {
-            // Results that come from elsewhere have no trials.
-            Err(StoreError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
-            trials => only_while_treated(&trials.map_err(failure)?),
-        };
-        measured.push(Measured { name, finished, joint, fallbacks });
+        measured.push(match (stored.finished, stored.imported) {
+            (Some(finished), _) => Measured {
+                name,
+                joint: finished.summary.joint.configuration(),
+                verified: finished.summary.joint.verified,
+                verdicts: finished.verdicts,
+                architecture: finished.environment.identity.architecture,
+                fallbacks: only_while_treated(&store.trials(&app, &workload).map_err(failure)?),
+            },
+            (None, Some(imported)) if !joint => Measured {
+                name,
+                verdicts: imported.verdicts,
+                architecture: imported.provenance.architecture,
+                joint: Intervention::none(),
+                verified: 0,
+                fallbacks: BTreeSet::new(),
+            },
+            (None, Some(_)) => {
+                let message =
+                    format!("`{name}` was imported, and no joint configuration was ever run\nhint: leave `--joint` out");
+                return Err(WrongUsage(message).into());
+            }
+            (None, None) => {
+                let message = format!("`{name}` was refused and has no verdicts\nhint: `loupe show {name}` says why");
+                return Err(WrongUsage(message).into());
+            }
+        });
     }
     Ok(measured)
 }
 
 /// The one architecture that all of it was measured on.
 fn architecture(measured: &[Measured]) -> anyhow::Result<Architecture> {
-    let names: BTreeSet<&str> = measured.iter().map(|one| one.finished.environment.identity.architecture.as_str()).collect();
+    let names: BTreeSet<&str> = measured.iter().map(|one| one.architecture.as_str()).collect();
     match names.into_iter().collect::<Vec<_>>()[..] {
         ["x86_64"] => Ok(Architecture::X86_64),
         ["aarch64"] => Ok(Architecture::Aarch64),

@@ -5,6 +5,7 @@
 
 mod bars;
 mod json;
+mod live;
 mod plain;
 mod tracker;
 
@@ -48,6 +49,15 @@ impl Reporters {
             Format::Text => reporters.push(Box::new(plain::PlainLines::new(printer.clone()))),
         }
         Self { began: Instant::now(), reporters: Mutex::new(reporters) }
+    }
+
+    /// The same where one command is measured and waited for: a table that fills instead of bars.
+    pub(super) fn for_output_of_one(format: Format, printer: &Printer) -> Self {
+        if format == Format::Text && printer.can_draw() {
+            let table: Box<dyn Reporter> = Box::new(live::LiveTable::new(printer.clone()));
+            return Self { began: Instant::now(), reporters: Mutex::new(vec![table]) };
+        }
+        Self::for_output(format, printer)
     }
 
     /// Hands an event to every reporter.

@@ -126,6 +126,7 @@ impl Engine for DockerEngine {
             kernel: info.kernel_version.unwrap_or_default(),
             architecture: info.architecture.unwrap_or_default(),
             operating_system: info.operating_system.unwrap_or_default(),
+            isolation: None,
         })
     }
 

@@ -30,7 +30,10 @@ impl DockerSession {
         campaign: &str,
         notice: Notice,
     ) -> Result<Self, EngineError> {
-        let image = engine.build(&app.name, &app.directory, &app.build_arguments, &notice).await?;
+        let image = match &app.image {
+            Some(source) => engine.image(source, &notice).await?,
+            None => engine.build(&app.name, &app.directory, &app.build_arguments, &notice).await?,
+        };
         let client_image = match (&workload.client, &workload.success.check) {
             (Some(client), _) => Some(engine.image(&client.image, &notice).await?),
             (None, Some(check)) => Some(match &check.image {

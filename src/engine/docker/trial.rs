@@ -302,10 +302,13 @@ fn expect_no_trouble(event: Event) -> Result<(), Trouble> {
     match event {
         Event::Trouble { message } => Err(Trouble::Shim(message)),
         Event::NotStarted { message } => Err(Trouble::Sidecar(message)),
-        Event::Hello
+        Event::Nested { .. }
+        | Event::Hello
         | Event::Installed
         | Event::MainEnded { .. }
         | Event::Exhausted
+        | Event::Line { .. }
+        | Event::Traced(_)
         | Event::Report(_)
         | Event::NetworkReady
         | Event::Listening
@@ -388,10 +391,13 @@ impl<'a> Course<'a> {
                         }
                         stay_until = Some(tokio::time::Instant::now() + self.setting.workload.stay_up);
                     }
-                    Event::Hello
+                    Event::Nested { .. }
+                    | Event::Hello
                     | Event::Installed
                     | Event::MainEnded { .. }
                     | Event::Exhausted
+                    | Event::Line { .. }
+                    | Event::Traced(_)
                     | Event::Report(_)
                     | Event::NetworkReady => {}
                     Event::NotStarted { message } | Event::Trouble { message } => return Err(Trouble::Sidecar(message)),

@@ -30,10 +30,10 @@ pub fn write_csv<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
             text.push_str(&format!("{place},syscall,{call},{used},{stub},{fake},{verdict},{joint}\n"));
         }
         for (feature, row) in &entry.features {
-            text.push_str(&format!("{place},feature,{},{}\n", quoted(&feature.to_string()), detail(row)));
+            text.push_str(&format!("{place},feature,{},{}\n", quoted(&feature.to_string()), detail(*row)));
         }
         for (file, row) in &entry.pseudo_files {
-            text.push_str(&format!("{place},pseudo-file,{},{}\n", quoted(&file.to_string()), detail(row)));
+            text.push_str(&format!("{place},pseudo-file,{},{}\n", quoted(&file.to_string()), detail(*row)));
         }
     }
     text
@@ -43,7 +43,7 @@ fn letter(yes: bool) -> &'static str {
     if yes { "Y" } else { "N" }
 }
 
-fn detail(row: &DetailRow) -> String {
+fn detail(row: DetailRow) -> String {
     let optional = |yes: Option<bool>| yes.map_or("", letter);
     let verdict = row.verdict.map_or("", Verdict::name);
     format!("{},{},{},{verdict},", letter(row.used), optional(row.stub), optional(row.fake))

@@ -12,7 +12,8 @@ CREATE TABLE apps (
     name TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- A folder of results. Those of origin 'nothing' have no verdicts: nothing is known of the app.
+-- A folder of results. Those of origin 'nothing' have no verdicts: nothing is known of the app. One that is `chosen` stands for its
+-- app; variants of an app (nginx@trixie) are not chosen beside it.
 CREATE TABLE measurements (
     id INTEGER PRIMARY KEY,
     app_id INTEGER NOT NULL REFERENCES apps (id),
@@ -176,5 +177,5 @@ SELECT apps.name AS app, group_concat(measurements.refused, '; ') AS refused
 FROM apps
 JOIN measurements ON measurements.app_id = apps.id
 GROUP BY apps.id
-HAVING max(measurements.chosen) = 0;
+HAVING max(measurements.origin <> 'nothing') = 0;
 ";

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::schema::{SCHEMA, VERSION};
 use crate::explore::{Plan, Verdict};
 use crate::store::{DetailRow, Entries, Entry, Origin, Store, StoreError, TrialRecord};
-use crate::syscalls::Architecture;
+use crate::syscalls::{Architecture, Sysno};
 use crate::trial::{Item, Outcome};
 
 /// A question that the file answers.
@@ -34,19 +34,20 @@ pub const QUESTIONS: [Question; 5] = [
     },
     Question {
         text: "Which apps are nearest to an OS that has these calls only, and what do they lack?",
-        sql: "SELECT app, count(*) AS missing, group_concat(syscall, ' ') AS calls FROM app_calls WHERE verdict = 'required' \
-              AND syscall NOT IN ('read', 'write', 'close', 'mmap', 'brk', 'execve', 'open', 'openat', 'fstat', 'writev', \
-              'arch_prctl', 'pread64', 'exit_group') GROUP BY app ORDER BY missing, app LIMIT 10;",
+        sql: "SELECT app, count(*) FILTER (WHERE lacks) AS missing, group_concat(syscall, ' ') FILTER (WHERE lacks) AS calls \
+              FROM (SELECT app, syscall, verdict = 'required' AND syscall NOT IN ('read', 'write', 'close', 'mmap', 'brk', 'execve', \
+              'open', 'openat', 'fstat', 'newfstatat', 'writev', 'arch_prctl', 'pread64', 'exit_group') AS lacks FROM app_calls) \
+              GROUP BY app ORDER BY missing, app LIMIT 10;",
     },
     Question {
-        text: "How far off are static analyses of binaries?",
-        sql: "SELECT count(*) AS apps, round(avg(static_binary), 1) AS static_binary, round(avg(used), 1) AS used, \
-              round(avg(required), 1) AS required FROM app_totals WHERE static_binary IS NOT NULL;",
+        text: "How far off are static analyses of binaries, and how many report nothing at all?",
+        sql: "SELECT count(*) AS apps, sum(static_binary = 0) AS report_nothing, round(avg(static_binary), 1) AS static_binary, \
+              round(avg(used), 1) AS used, round(avg(required), 1) AS required FROM app_totals WHERE static_binary IS NOT NULL;",
     },
     Question {
-        text: "What happens to nginx without the calls it requires?",
-        sql: "SELECT item, treatment, cause FROM evidence WHERE app = 'nginx' AND kind = 'syscall' AND outcome = 'fail' \
-              GROUP BY item, treatment ORDER BY item, treatment LIMIT 10;",
+        text: "What becomes of nginx when a call is stubbed or faked?",
+        sql: "SELECT item, treatment, cause, max(hits) AS hits FROM evidence WHERE app = 'nginx' AND kind = 'syscall' \
+              AND outcome = 'fail' GROUP BY item, treatment ORDER BY item, treatment LIMIT 10;",
     },
 ];
 
@@ -120,13 +121,7 @@ impl Writer<'_> {
         let number = |architecture| item.call().and_then(|call| call.number(architecture));
         let id = self.insert(
             "INSERT INTO items (kind, name, syscall, number_x86_64, number_aarch64) VALUES (?, ?, ?, ?, ?)",
-            params![
-                kind,
-                item.to_string(),
-                call.map(|call| call.name()),
-                number(Architecture::X86_64),
-                number(Architecture::Aarch64)
-            ],
+            params![kind, item.to_string(), call.map(Sysno::name), number(Architecture::X86_64), number(Architecture::Aarch64)],
         )?;
         self.items.insert(item, id);
         Ok(id)
@@ -158,8 +153,8 @@ impl Writer<'_> {
         };
         for (call, row) in &entry.verdicts {
             let calls = trace.map(|trace| signed(trace.get(call).map_or(0, |seen| seen.count)));
-            let cells = (row.used, Some(row.stub), Some(row.fake), row.verdict, row.joint, calls);
-            self.verdict(id, Item::Call(*call), cells)?;
+            let columns = (row.used, Some(row.stub), Some(row.fake), row.verdict, row.joint, calls);
+            self.verdict(id, Item::Call(*call), columns)?;
         }
         let detail = |row: &DetailRow| (row.used, row.stub, row.fake, row.verdict, None, None);
         for (feature, row) in &entry.features {
@@ -182,9 +177,9 @@ impl Writer<'_> {
         Ok(id)
     }
 
-    fn verdict(&mut self, measurement: i64, item: Item, cells: Cells) -> Result<(), rusqlite::Error> {
+    fn verdict(&mut self, measurement: i64, item: Item, columns: Columns) -> Result<(), rusqlite::Error> {
         let item = self.item(item)?;
-        let (used, stub, fake, verdict, joint, calls) = cells;
+        let (used, stub, fake, verdict, joint, calls) = columns;
         self.insert(
             "INSERT INTO verdicts (measurement_id, item_id, used, stub, fake, verdict, joint, calls) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![measurement, item, used, stub, fake, verdict.map(Verdict::name), joint.map(Plan::name), calls],
@@ -225,7 +220,7 @@ impl Writer<'_> {
 }
 
 /// Used, stub, fake, verdict, joint, number of calls.
-type Cells = (bool, Option<bool>, Option<bool>, Option<Verdict>, Option<Plan>, Option<i64>);
+type Columns = (bool, Option<bool>, Option<bool>, Option<Verdict>, Option<Plan>, Option<i64>);
 
 /// What is recorded of where a measurement comes from.
 fn conditions(entry: &Entry) -> Vec<(&'static str, String)> {

@@ -156,3 +156,92 @@ pub fn write_tree(tree: &Tree, to: &Path) -> Result<(), StoreError> {
     }
     fs::rename(&root, to).map_err(StoreError::write(to))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::{Settings, Verdict};
+    use crate::store::tables::{VerdictRow, Verdicts};
+    use crate::store::{Environment, Identity, Measurement, Summary};
+
+    /// A measurement of `clone3`, which is required, and of `read`, which stayed open.
+    fn measured(app: &str, architecture: &str) -> Entry {
+        let row = |verdict| VerdictRow { used: true, stub: false, fake: false, verdict, joint: None };
+        let identity = Identity {
+            image: "sha256:0".to_owned(),
+            spec: "1".to_owned(),
+            architecture: architecture.to_owned(),
+            loupe: "0.1.0".to_owned(),
+            engine: "docker".to_owned(),
+            settings: Settings::default(),
+        };
+        let summary = serde_json::json!({
+            "format": 1, "used": 2, "verdicts": {"required": 1, "stub": 0, "fake": 0, "any": 0, "undecided": 1},
+            "joint": {"stub": [], "fake": [], "verified": 3, "of": 3, "culprits": []}, "unstable": [], "unexercised": [],
+            "incomplete": [], "foreign-calls": [], "unknown-calls": {}, "trials": 0, "trials-ms": 0, "elapsed-ms": 0,
+            "verdicts-sha256": "",
+        });
+        let summary: Summary = serde_json::from_value(summary).unwrap();
+        let environment = Environment::new(identity, "6.18".to_owned(), "20.10".to_owned());
+        Entry {
+            app: app.to_owned(),
+            folder: "wrk".to_owned(),
+            verdicts: Verdicts::from([
+                ("clone3".parse().unwrap(), row(Some(Verdict::Required))),
+                ("read".parse().unwrap(), row(None)),
+            ]),
+            features: [(
+                "clone3(CLONE_VM)".parse().unwrap(),
+                crate::store::DetailRow { used: true, stub: None, fake: None, verdict: None },
+            )]
+            .into(),
+            pseudo_files: crate::store::DetailTable::new(),
+            analyses: BTreeMap::from([(Analysis::Binary, AnalysisTable::from([("read".parse().unwrap(), 3)]))]),
+            refused: Vec::new(),
+            origin: Origin::Measured(Box::new(Measurement { trace: crate::store::TraceTable::new(), environment, summary })),
+        }
+    }
+
+    #[test]
+    fn measured_results_get_the_documented_form_and_what_is_lost_is_told() {
+        let tree = Tree::new([&measured("nginx", "x86_64")]).unwrap();
+        let paths: Vec<_> = tree.files.keys().collect();
+        let [dynamic, binary] = paths[..] else { panic!("{paths:?}") };
+        assert!(dynamic.starts_with("nginx/wrk/") && dynamic.ends_with("/data/dyn.csv"), "{dynamic}");
+        let lines: Vec<_> = tree.files[dynamic].lines().collect();
+        assert_eq!(lines[..3], ["# syscall, used, works faked, works stubbed, works both", "0,Y,N,N,N", "1,N,N,N,N"]);
+        assert_eq!(lines.last(), Some(&"435,Y,N,N,N"), "the highest number that was used is the last");
+        assert_eq!(tree.files[binary].lines().last(), Some("334,N"));
+        assert_eq!(tree.report.undecided, [("nginx/wrk".to_owned(), 1)]);
+        assert_eq!((tree.report.measurements, tree.report.analyses, tree.report.details), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_the_format_cannot_tell_apart_is_refused() {
+        let (x86, arm) = (measured("nginx", "x86_64"), measured("redis", "aarch64"));
+        let error = Tree::new([&x86, &x86, &arm]).unwrap_err();
+        let StoreError::Several { problems } = error else { panic!("{error}") };
+        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(texts[0].starts_with("nginx/wrk: would be written to `nginx/wrk/"), "{texts:?}");
+        assert_eq!(texts[1], "redis/wrk: was measured on aarch64, and the format has the numbers of x86_64 only");
+    }
+
+    #[test]
+    fn results_without_verdicts_are_not_written_as_if_they_needed_nothing() {
+        let nothing = Entry { origin: Origin::Nothing, ..measured("nginx", "x86_64") };
+        let tree = Tree::new([&nothing]).unwrap();
+        assert!(tree.files.is_empty());
+        assert_eq!(tree.report.without_verdicts, ["nginx/wrk"]);
+    }
+
+    #[test]
+    fn an_existing_folder_is_left_alone_and_nothing_half_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::new([&measured("nginx", "x86_64")]).unwrap();
+        write_tree(&tree, folder.path()).unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let to = folder.path().join("below/tree");
+        write_tree(&tree, &to).unwrap();
+        assert_eq!(fs::read_dir(folder.path().join("below")).unwrap().count(), 1);
+    }
+}

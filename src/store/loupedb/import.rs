@@ -182,9 +182,9 @@ impl Files {
             verdicts_sha256: summary::sha256(&verdicts),
         };
         // The number of places is not known.
-        let analysis = |read: &Read<StaticTable>| read.table.reported.iter().map(|call| (*call, 0)).collect();
+        let reported = |read: &Read<StaticTable>| read.table.reported.iter().map(|call| (*call, 0)).collect();
         let analyses = [(Analysis::Binary, &one.binary), (Analysis::Source, &one.source)];
-        let analyses = analyses.into_iter().filter_map(|(kind, read)| Some((kind, analysis(read.as_ref()?)))).collect();
+        let analyses = analyses.into_iter().filter_map(|(kind, read)| Some((kind, reported(read.as_ref()?)))).collect();
         Self { verdicts, provenance, analyses }
     }
 

@@ -1,5 +1,7 @@
 //! Tables of a loupedb tree, whole and broken.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const EXCLUSIVE: &str = "# syscall, used, works faked, works stubbed, works both\n\
@@ -89,4 +91,47 @@ fn all_problems_are_told_at_once() {
     let text = EXCLUSIVE.replace("0,Y", "x,Y").replace("2,Y,N", "2,?,N").replace("4,N", "1,N");
     let problems = read(&text).unwrap_err();
     assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+proptest! {
+    #[test]
+    fn any_table_is_read_back_as_it_was_written(
+        rows in prop::collection::btree_map(0_usize..350, (any::<bool>(), any::<bool>(), any::<bool>()), 1..40),
+        header: bool,
+        line_ends in 0_usize..3,
+        all: bool,
+    ) {
+        let calls: Vec<_> = Sysno::all().filter(|call| call.number(ARCHITECTURE).is_some()).collect();
+        let rows: BTreeMap<Sysno, Cells> =
+            rows.into_iter().map(|(index, (used, stub, fake))| (calls[index], Cells { used, stub, fake })).collect();
+        let numbers: Numbers = rows.keys().filter_map(|call| call.number(ARCHITECTURE)).collect();
+        let some_both = rows.values().any(|cells| cells.stub && cells.fake);
+        let both = some_both.then_some(if all { Both::All } else { Both::Alone });
+        let form = Form { numbers, header, line_ends, both };
+        let text = write_dynamic(&rows, &form);
+        let table = read(&text).unwrap();
+        prop_assert_eq!(&table.form, &form);
+        prop_assert_eq!(write_dynamic(&table.rows, &table.form), text);
+        let told: BTreeMap<_, _> = rows.into_iter().filter(|(_, cells)| *cells != Cells::default()).collect();
+        prop_assert_eq!(table.rows, told);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[0-9YN,# \n\r\tx\"é-]{0,80}") {
+        let _ = read(&text);
+        let _ = read_static(Path::new("static_binary.csv"), &text);
+    }
+
+    #[test]
+    fn every_problem_names_a_line_of_the_text(edit in "[^\n]{0,12}", line in 0_usize..6) {
+        let mut lines: Vec<_> = EXCLUSIVE.lines().collect();
+        lines[line] = &edit;
+        let text = lines.join("\n");
+        if let Err(problems) = read_dynamic(Path::new("dyn.csv"), &text) {
+            for problem in problems {
+                let StoreError::Broken { line, .. } = problem else { panic!("{problem}") };
+                prop_assert!((1..=text.lines().count().max(1)).contains(&line));
+            }
+        }
+    }
 }

@@ -1,0 +1,72 @@
+//! The trace alone: one run of a command under the eyes of an observer, who sees how every call ends.
+
+use std::collections::BTreeMap;
+
+use super::super::EngineError;
+use super::ProcessEngine;
+use super::conversation::{Conversation, Place};
+use crate::trial::wire::{Command, Event};
+use crate::trial::{Observe, Trace};
+
+/// What came of observing a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// It ran.
+    Over {
+        /// What it did.
+        trace: Box<Trace>,
+        /// Whether it was ended before it was done.
+        cut_short: bool,
+    },
+    /// Its program cannot be executed, with what the kernel said.
+    NotStarted(String),
+}
+
+impl ProcessEngine {
+    /// Runs a command once and tells every call of it, where that is asked for, to `tell`. The command is ended when `enough` is.
+    ///
+    /// # Errors
+    /// [`EngineError::NoIsolation`] if the command cannot be kept apart from the machine although it has to, and others if
+    /// observing fails.
+    pub async fn observe(
+        &self,
+        observe: Observe,
+        mut tell: impl FnMut(&str),
+        enough: impl Future<Output = ()>,
+    ) -> Result<Observed, EngineError> {
+        self.isolation().await?;
+        let failed = |what: String| EngineError::Unfit(format!("cannot observe the command: {what}"));
+        let place = Place { directory: &self.0.options.directory, environment: &BTreeMap::new() };
+        let (mut conversation, _) = Conversation::begin(&self.0.shim, &self.nest(), place).await.map_err(failed)?;
+        conversation.send(&Command::Observe(observe)).await.map_err(failed)?;
+        let mut enough = std::pin::pin!(enough);
+        let mut cut_short = false;
+        let observed = loop {
+            let event = tokio::select! {
+                event = conversation.next() => event.map_err(failed)?,
+                () = &mut enough, if !cut_short => {
+                    cut_short = true;
+                    conversation.send(&Command::Finish).await.map_err(failed)?;
+                    continue;
+                }
+            };
+            match event {
+                Event::Line { text } => tell(&text),
+                Event::Traced(trace) => break Observed::Over { trace, cut_short },
+                Event::NotStarted { message } => break Observed::NotStarted(message),
+                Event::Trouble { message } => return Err(failed(message)),
+                Event::Nested { .. }
+                | Event::Hello
+                | Event::Installed
+                | Event::MainEnded { .. }
+                | Event::Exhausted
+                | Event::Report(_)
+                | Event::NetworkReady
+                | Event::Listening
+                | Event::JobEnded(_) => {}
+            }
+        };
+        conversation.end().await;
+        Ok(observed)
+    }
+}

@@ -1,0 +1,507 @@
+//! Commands of this machine from outside: `loupe run -- COMMAND` and `loupe trace -- COMMAND`, without any container engine.
+//!
+//! Where the kernel lets nobody make namespaces these tests say so and pass.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A killed program and everything below it is gone within this time.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// An engine that is not there: nothing here needs one.
+const NO_ENGINE: &str = "unix:///nonexistent/docker.sock";
+
+fn loupe(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loupe"));
+    command.args(arguments).env("DOCKER_HOST", NO_ENGINE).env_remove("LOUPE_RESULTS").env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Whether this machine lets us keep a command apart.
+fn can_isolate() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let tried = output(&mut loupe(&["trace", "--", "true"]));
+        let cannot = tried.status.code() == Some(3) && text(&tried.stderr).contains("cannot keep the command apart");
+        if cannot {
+            eprintln!("skipped: {}", text(&tried.stderr));
+        }
+        !cannot
+    })
+}
+
+/// Everything that `loupe … --format json` said.
+struct Told {
+    code: Option<i32>,
+    lines: Vec<Value>,
+    errors: String,
+}
+
+impl Told {
+    fn of(command: &mut Command) -> Self {
+        let output = output(command);
+        let lines = text(&output.stdout);
+        let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")));
+        Self { code: output.status.code(), lines: lines.collect(), errors: text(&output.stderr) }
+    }
+
+    fn event(&self, kind: &str) -> &Value {
+        let found = self.lines.iter().find(|line| line["event"] == kind);
+        found.unwrap_or_else(|| panic!("no `{kind}` among {:#?}\n{}", self.lines, self.errors))
+    }
+
+    /// The verdicts of calls and details by name.
+    fn verdicts(&self) -> BTreeMap<String, String> {
+        let verdicts = self.event("verdicts");
+        let calls = verdicts["calls"].as_array().unwrap().iter().map(|call| (&call["syscall"], &call["verdict"]));
+        let details = verdicts["details"].as_array().unwrap().iter().map(|detail| (&detail["item"], &detail["verdict"]));
+        calls
+            .chain(details)
+            .map(|(name, verdict)| (name.as_str().unwrap().to_owned(), verdict.as_str().unwrap_or("").to_owned()))
+            .collect()
+    }
+}
+
+fn run(arguments: &[&str]) -> Told {
+    Told::of(&mut loupe(&[&["run", "--format", "json"], arguments].concat()))
+}
+
+/// The known-answer programs, compiled; `None` without a compiler.
+fn fixtures() -> Option<PathBuf> {
+    if Command::new("cc").arg("--version").output().is_err() {
+        eprintln!("skipped: no C compiler");
+        return None;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("known-answer-apps");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/build.sh");
+    let built = Command::new(script).arg(&folder).output().unwrap();
+    assert!(built.status.success(), "{}", text(&built.stderr));
+    Some(folder.join("apps"))
+}
+
+/// Everything below a folder: kind, mode, time of change, and content.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.symlink_metadata().unwrap();
+            let content = if metadata.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+            if metadata.is_dir() {
+                folders.push(path.clone());
+            }
+            found.insert(path, (metadata.mode(), metadata.ctime(), metadata.ctime_nsec(), content));
+        }
+    }
+    found
+}
+
+/// Processes whose command line has this in it.
+fn processes_with(mark: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let lines =
+        entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok()).map(|line| text(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(mark)).collect()
+}
+
+/// Waits until `holds`.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Folders that a process made for itself.
+fn scratch_folders(pid: u32) -> Vec<PathBuf> {
+    let places = [PathBuf::from("/dev/shm"), std::env::temp_dir()];
+    let entries = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.to_string_lossy().contains(&format!("/loupe-command-{pid}-"))).collect()
+}
+
+#[test]
+fn known_answer_programs_get_the_verdicts_they_get_in_containers() {
+    let (true, Some(apps)) = (can_isolate(), fixtures()) else { return };
+    for name in ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads"] {
+        let folder = apps.join(name);
+        let told = run(&["--", folder.join(name).to_str().unwrap()]);
+        assert_eq!(told.code, Some(0), "{name}: {}", told.errors);
+        let verdicts = told.verdicts();
+        let mut compared = 0;
+        for line in fs::read_to_string(folder.join("expected.csv")).unwrap().lines() {
+            let mut fields = line.split(',');
+            let (item, expected) = (fields.next().unwrap(), fields.next().unwrap());
+            let found = verdicts.get(item).map(String::as_str);
+            match expected {
+                "unused" => assert_eq!(found, None, "{name}: {item}"),
+                "used" => assert!(found.is_some(), "{name}: {item}"),
+                expected => assert_eq!(found, Some(expected), "{name}: {item}"),
+            }
+            compared += 1;
+        }
+        assert!(compared > 0, "{name}");
+    }
+}
+
+#[test]
+fn output_that_is_always_the_same_is_part_of_success_and_what_changes_is_not() {
+    if !can_isolate() {
+        return;
+    }
+    let same = run(&["--features", "none", "--", "sh", "-c", "echo hello"]);
+    assert_eq!(same.code, Some(0), "{}", same.errors);
+    assert!(same.event("verdicts")["success"].as_str().unwrap().contains("the standard output that 3 runs agreed on"));
+    assert_eq!(same.verdicts()["write"], "required");
+    let other = run(&["--features", "none", "--", "sh", "-c", "cat /proc/sys/kernel/random/uuid"]);
+    assert_eq!(other.code, Some(0), "{}", other.errors);
+    assert!(other.event("verdicts")["success"].as_str().unwrap().contains("differs from run to run"));
+    let clock = run(&["--features", "none", "--", "date", "+%s"]);
+    assert_eq!(clock.code, Some(0), "{}", clock.errors);
+    assert!(clock.event("verdicts")["success"].as_str().unwrap().contains("differs from run to run"));
+    let matched = run(&["--features", "none", "--stdout-matches", "^[0-9a-f-]+$", "--", "cat", "/proc/sys/kernel/random/uuid"]);
+    assert_eq!(matched.verdicts()["write"], "required");
+}
+
+#[test]
+fn nothing_that_the_command_writes_stays() {
+    if !can_isolate() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    fs::write(folder.path().join("old"), "old\n").unwrap();
+    fs::write(folder.path().join("sub/deep"), "deep\n").unwrap();
+    let before = tree(folder.path());
+    let home = format!("/var/tmp/loupe-test-{}", std::process::id());
+    let script = format!(
+        "echo new > new && echo more >> old && rm -r sub && mkdir sub && mv old sub/moved && chmod 600 sub/moved && \
+         echo x > {home} && echo x > /dev/shm/loupe-test && cat sub/moved new"
+    );
+    let mut command = loupe(&["run", "--format", "json", "--features", "none", "--", "sh", "-c", &script]);
+    let told = Told::of(command.current_dir(folder.path()));
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    assert_eq!(told.verdicts()["openat"], "required");
+    assert!(told.event("started")["isolation"].as_str().unwrap().contains("throw-away overlay"));
+    assert_eq!(tree(folder.path()), before);
+    assert!(!Path::new(&home).exists() && !Path::new("/dev/shm/loupe-test").exists());
+}
+
+#[test]
+fn without_isolation_what_the_command_writes_stays_and_what_it_leaves_running_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "echo x > written; sleep 4321.25 & echo done";
+    let mut command = loupe(&["trace", "--no-isolation", "--timeout", "1s", "--format", "json", "--", "sh", "-c", script]);
+    let told = Told::of(command.current_dir(folder.path()));
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    assert!(told.event("trace")["isolation"].as_str().unwrap().starts_with("none: "));
+    assert_eq!(fs::read_to_string(folder.path().join("written")).unwrap(), "x\n");
+    until("the end of what was left running", || processes_with("4321.25").is_empty());
+    let told = Told::of(
+        loupe(&["run", "--no-isolation", "--features", "none", "--format", "json", "--", "echo", "a"]).current_dir(folder.path()),
+    );
+    assert_eq!((told.code, told.verdicts()["write"].as_str()), (Some(0), "required"), "{}", told.errors);
+}
+
+#[test]
+fn a_command_that_fails_by_itself_is_refused_with_its_own_words() {
+    if !can_isolate() {
+        return;
+    }
+    let told = run(&["--", "sh", "-c", "echo cannot go on >&2; exit 7"]);
+    assert_eq!(told.code, Some(1));
+    let reasons = told.event("summary")["campaigns"][0]["reasons"].to_string();
+    for part in ["exit code 7, expected 0", "cannot go on", "--exit-code 7"] {
+        assert!(reasons.contains(part), "{reasons}");
+    }
+    let told = run(&["--features", "none", "--exit-code", "7", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_is_a_mistake_of_the_command_line() {
+    if !can_isolate() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    fs::write(&plain, "no program").unwrap();
+    for verb in ["run", "trace"] {
+        for (program, message) in [("loupe-no-such-program", "is not in PATH"), (plain.to_str().unwrap(), "Permission denied")] {
+            let output = output(&mut loupe(&[verb, "--", program]));
+            assert_eq!(output.status.code(), Some(2), "{verb} {program}: {}", text(&output.stderr));
+            assert!(text(&output.stderr).contains(message), "{verb} {program}: {}", text(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn every_run_reads_the_same_input_from_its_beginning() {
+    if !can_isolate() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("words");
+    fs::write(&file, "b\na\n").unwrap();
+    let told = run(&["--features", "none", "--input", file.to_str().unwrap(), "--stdout-matches", r"\Aa\nb\n\z", "--", "sort"]);
+    assert_eq!((told.code, told.verdicts()["read"].as_str()), (Some(0), "required"), "{}", told.errors);
+    let mut command =
+        loupe(&["run", "--format", "json", "--features", "none", "--input", "-", "--stdout-matches", "^xyz$", "--", "cat"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"xyz\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let nothing = run(&["--features", "none", "--", "sh", "-c", "test -z \"$(cat)\""]);
+    assert_eq!(nothing.code, Some(0), "without an input there is none: {}", nothing.errors);
+}
+
+#[test]
+fn output_need_not_be_text() {
+    if !can_isolate() {
+        return;
+    }
+    let told = run(&["--features", "none", "--", "printf", r"\377\376\000\n"]);
+    assert_eq!((told.code, told.verdicts()["write"].as_str()), (Some(0), "required"), "{}", told.errors);
+}
+
+#[test]
+fn a_command_that_never_ends_is_told_so_at_its_timeout() {
+    if !can_isolate() {
+        return;
+    }
+    let begin = Instant::now();
+    let told = run(&["--timeout", "300ms", "--", "sleep", "4322.25"]);
+    assert_eq!(told.code, Some(1));
+    assert!(told.event("summary")["campaigns"][0]["reasons"].to_string().contains("not done after 0.3 s"));
+    assert!(begin.elapsed() < PATIENCE);
+    until("the end of the command", || processes_with("4322.25").is_empty());
+}
+
+#[test]
+fn a_killed_loupe_leaves_no_process() {
+    if !can_isolate() {
+        return;
+    }
+    for (mark, signal) in [("4323.25", libc::SIGKILL), ("4324.25", libc::SIGINT)] {
+        let mut child = loupe(&["run", "-q", "--", "sh", "-c", &format!("(setsid sleep {mark} &) ; sleep {mark}")]);
+        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("the start of the command", || processes_with(mark).len() > 3);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::try_from(signal).unwrap()).unwrap();
+        let status = child.wait().unwrap();
+        if signal == libc::SIGINT {
+            assert_eq!(status.code(), Some(130));
+        }
+        until("the end of everything", || processes_with(mark).is_empty());
+    }
+}
+
+#[test]
+fn an_interrupted_campaign_leaves_no_folder_and_a_stored_one_goes_on_later() {
+    if !can_isolate() {
+        return;
+    }
+    let results = tempfile::tempdir().unwrap();
+    let stored = results.path().to_str().unwrap();
+    for extra in [&[][..], &["--results", stored]] {
+        let arguments =
+            [&["run", "--format", "json", "--jobs", "1", "--features", "none"], extra, &["--", "sh", "-c", "sleep 0.05"]];
+        let mut child = loupe(&arguments.concat());
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        // Past the baseline, and far from the end.
+        let trials = lines.by_ref().map(Result::unwrap).filter(|line| line.contains("\"trial-ended\"")).take(12).count();
+        assert_eq!(trials, 12);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        assert!(lines.last().unwrap().unwrap().contains("\"exit-code\":130"));
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(scratch_folders(child.id()), [""; 0].map(PathBuf::from));
+    }
+    let told = run(&["--features", "none", "--results", stored, "--", "sh", "-c", "sleep 0.05"]);
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    assert!(told.event("started")["stored"].as_u64().unwrap() >= 10);
+    let again = run(&["--features", "none", "--results", stored, "--", "sh", "-c", "sleep 0.05"]);
+    assert_eq!(again.event("summary")["campaigns"][0]["end"], "up-to-date");
+    let shown = output(&mut loupe(&["show", "sh/command", "--results", stored]));
+    assert!(text(&shown.stdout).contains("sh/command"), "{}", text(&shown.stderr));
+    let environment = fs::read_to_string(results.path().join("sh/command/environment.json")).unwrap();
+    assert!(environment.contains("\"isolation\": \"own "), "{environment}");
+}
+
+/// Runs Loupe as a user without any rights; `None` where nobody can be somebody else.
+fn as_nobody(arguments: &[&str]) -> Option<Output> {
+    // What cargo made may lie where others cannot go.
+    let folder = Path::new("/var/tmp").join(format!("loupe-test-nobody-{}-{}", std::process::id(), arguments.len()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.join("loupe");
+    fs::copy(env!("CARGO_BIN_EXE_loupe"), &program).unwrap();
+    let tried = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(&program)
+        .args(arguments)
+        .current_dir("/")
+        .env("DOCKER_HOST", NO_ENGINE)
+        .stdin(Stdio::null())
+        .output();
+    fs::remove_dir_all(&folder).unwrap();
+    let refused = |output: &Output| text(&output.stderr).starts_with("setpriv:");
+    match tried {
+        Ok(output) if !refused(&output) => Some(output),
+        Ok(_) | Err(_) => {
+            eprintln!("skipped: not root, or no setpriv(1)");
+            None
+        }
+    }
+}
+
+#[test]
+fn users_without_rights_get_the_same_verdicts_in_a_user_namespace() {
+    let Some(output) = as_nobody(&[
+        "run",
+        "--format",
+        "json",
+        "--features",
+        "none",
+        "--",
+        "sh",
+        "-c",
+        "echo x > /tmp/loupe-x; cat /tmp/loupe-x; id -u",
+    ]) else {
+        return;
+    };
+    if output.status.code() == Some(3) {
+        eprintln!("skipped: {}", text(&output.stderr));
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let verdicts = lines.iter().find(|line| line["event"] == "verdicts").unwrap();
+    assert!(
+        verdicts["isolation"]
+            .as_str()
+            .unwrap()
+            .starts_with("own user, mount, pid, network, IPC and UTS namespaces; files under a throw-away overlay")
+    );
+    let call = |name: &str| verdicts["calls"].as_array().unwrap().iter().find(|call| call["syscall"] == name).unwrap();
+    assert_eq!(call("write")["verdict"], "required");
+    assert!(!Path::new("/tmp/loupe-x").exists());
+    let traced = as_nobody(&["trace", "--format", "json", "--", "id", "-u"]).unwrap();
+    assert!(text(&traced.stdout).contains("\"stdout\":[\"65534\"]"), "{}", text(&traced.stdout));
+}
+
+#[test]
+fn where_no_namespace_can_be_made_it_is_refused_with_what_to_do() {
+    // In a user namespace of our own that allows no further namespaces.
+    let script = "echo 0 > /proc/sys/user/max_mnt_namespaces && exec \"$@\"";
+    let program = env!("CARGO_BIN_EXE_loupe");
+    for arguments in [&["run", "--", "true"][..], &["trace", "--", "true"]] {
+        let tried = Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-c", script, "sh", program])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output();
+        let Ok(output) = tried else {
+            eprintln!("skipped: no unshare(1)");
+            return;
+        };
+        let errors = text(&output.stderr);
+        if !errors.contains("error:") {
+            eprintln!("skipped: no user namespace can be made at all: {errors}");
+            return;
+        }
+        assert_eq!(output.status.code(), Some(3), "{errors}");
+        for part in ["cannot keep the command apart from this machine: ", "hint: ", "--no-isolation"] {
+            assert!(errors.contains(part), "{errors}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_has_results_errors_and_all_processes() {
+    if !can_isolate() {
+        return;
+    }
+    let trace = |arguments: &[&str]| Told::of(&mut loupe(&[&["trace", "--format", "json"], arguments].concat()));
+    let told = trace(&["--", "sh", "-c", "cat /nonexistent; cat /dev/null; exit 3"]);
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    let trace_of = told.event("trace");
+    assert_eq!((trace_of["ending"]["exited"].as_i64(), trace_of["threads"].as_u64()), (Some(3), Some(3)));
+    assert!(trace_of["stderr"].to_string().contains("/nonexistent"));
+    let calls = trace_of["calls"].as_array().unwrap();
+    let call =
+        |name: &str| calls.iter().find(|call| call["syscall"] == name).unwrap_or_else(|| panic!("{name} is not in {calls:#?}"));
+    assert!(call("openat")["errors"]["ENOENT"].as_u64().unwrap() >= 1);
+    assert_eq!(call("execve")["count"], 2, "the launch is not the command's doing");
+    assert!(call("execve")["first"].as_str().unwrap().starts_with("execve(\"/"), "{}", call("execve"));
+    assert_eq!(call("exit_group")["count"], 3);
+
+    let told = trace(&["--lines", "--", "sh", "-c", "cat /nonexistent"]);
+    let lines: Vec<_> = told.lines.iter().filter_map(|line| line["text"].as_str()).collect();
+    let errors: Vec<_> =
+        lines.iter().filter(|line| line.contains("openat(AT_FDCWD, \"/nonexistent\", O_RDONLY) = -1 ENOENT (")).collect();
+    assert_eq!(errors.len(), 1, "{lines:#?}");
+    assert!(lines.iter().any(|line| line.ends_with("+++ exited with 1 +++")), "{lines:#?}");
+    let threads: BTreeSet<_> = lines.iter().filter_map(|line| line.split(']').next()).collect();
+    assert!(!threads.is_empty());
+}
+
+#[test]
+fn a_trace_goes_to_a_file_if_asked_to_and_tells_of_signals() {
+    if !can_isolate() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trace");
+    let told = output(&mut loupe(&["trace", "--lines", "--output", file.to_str().unwrap(), "--", "sh", "-c", "kill -SEGV $$"]));
+    assert_eq!((told.status.code(), text(&told.stdout).as_str()), (Some(0), ""));
+    assert!(text(&told.stderr).contains("died of SIGSEGV"), "{}", text(&told.stderr));
+    let lines = fs::read_to_string(file).unwrap();
+    assert!(lines.contains("--- SIGSEGV ---") && lines.contains("+++ killed by SIGSEGV +++"), "{lines}");
+    let table = output(&mut loupe(&["trace", "--", "true"]));
+    assert!(text(&table.stdout).starts_with("syscall "), "{}", text(&table.stdout));
+    let unwritable = output(&mut loupe(&["trace", "--output", "/nonexistent/trace", "--", "true"]));
+    assert_eq!(unwritable.status.code(), Some(3));
+}
+
+#[test]
+fn a_command_that_stops_itself_can_be_traced_until_it_is_enough() {
+    if !can_isolate() {
+        return;
+    }
+    let begin = Instant::now();
+    let told = Told::of(&mut loupe(&[
+        "trace",
+        "--format",
+        "json",
+        "--timeout",
+        "500ms",
+        "--",
+        "sh",
+        "-c",
+        "kill -STOP $$; echo went on",
+    ]));
+    assert_eq!(told.event("trace")["cut-short"], true);
+    assert_eq!(told.event("trace")["stdout"].to_string(), "[]", "a stop is a stop, traced or not");
+    assert!(begin.elapsed() < PATIENCE);
+}
