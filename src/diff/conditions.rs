@@ -31,7 +31,7 @@ fn measured(environment: &Environment) -> Vec<(String, String)> {
         ("origin", "measured".to_owned()),
         ("image", app.to_owned()),
         ("client image", client.to_owned()),
-        ("workload", identity.spec.clone()),
+        ("spec", identity.spec.clone()),
         ("architecture", identity.architecture.clone()),
         ("kernel", environment.kernel.clone()),
         ("loupe", identity.loupe.clone()),

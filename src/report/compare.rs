@@ -237,8 +237,10 @@ fn caution(difference: &Difference) -> Option<&'static str> {
     let differs = |what: &str| difference.conditions.iter().any(|condition| condition.what == what);
     if differs("architecture") {
         Some("the architectures differ: each has calls that the other has not")
-    } else if differs("workload") {
-        Some("the workloads differ: what changed may be their doing, and not the app's")
+    } else if differs("spec") {
+        Some(
+            "the specs differ: in build arguments, as those of variants do, or in the workload, whose doing a change may be, too",
+        )
     } else if differs("origin") {
         Some("one side was measured here, the other elsewhere: by other means, and with another workload")
     } else if difference.conditions.iter().any(|condition| condition.what.starts_with("setting ")) {

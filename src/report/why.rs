@@ -111,10 +111,12 @@ fn answer_text(number: usize, reason: &Reason, answer: &Answered) -> String {
     let mut text = format!("    answer {number}, to `{}`: {} = {result}\n", answer.process, answer.made);
     for (index, next) in answer.next.iter().enumerate() {
         let mark = match () {
+            () if answer.says.contains(&index) => "says",
             () if answer.fallbacks.contains(&next.call) && index < answer.inserted => "instead",
             () if !answer.compared || !answer.meets => "then",
             () if index < answer.inserted => "new",
-            () => "as usual",
+            () if index < answer.inserted + answer.common => "as usual",
+            () => "then",
         };
         text.push_str(&format!("      {mark:<8}  {}\n", next_text(next)));
     }
@@ -183,6 +185,8 @@ mod tests {
             made: "prlimit64(0, RLIMIT_NOFILE, NULL, 0x7ffd)".to_owned(),
             next,
             inserted,
+            common: 1,
+            says: Vec::new(),
             skipped: calls(skipped),
             fallbacks: calls(fallbacks),
             compared: true,

@@ -16,6 +16,8 @@ pub struct Alignment {
     pub inserted: usize,
     /// Calls that only the first has in front.
     pub skipped: Vec<Sysno>,
+    /// Calls that follow and that both have.
+    pub common: usize,
     /// Whether they go on together at all; if not, everything is inserted and nothing can be said about what was skipped.
     pub meets: bool,
 }
@@ -42,9 +44,11 @@ pub fn best(uses: &[Vec<Sysno>], after: &[(Sysno, bool)]) -> Option<Alignment> {
 pub fn align(usual: &[Sysno], after: &[(Sysno, bool)]) -> Alignment {
     // Where there is only one call to compare, one has to be enough.
     let together = TOGETHER.min(usual.len()).min(after.len()).max(1);
+    let in_common = |skipped: usize, inserted: usize| {
+        usual[skipped..].iter().zip(&after[inserted..]).take_while(|(one, (other, _))| *one == other).count()
+    };
     let meets = |skipped: usize, inserted: usize| {
-        let (usual, after) = (&usual[skipped..], &after[inserted..]);
-        let same = usual.iter().zip(after).take_while(|(one, (other, _))| *one == other).count();
+        let (same, after) = (in_common(skipped, inserted), &after[inserted..]);
         // The more has to be left out for it, the more often one call in common is chance.
         let is_near = skipped + inserted <= NEAR;
         same >= together || (is_near && after[..same].iter().any(|(_, treated)| *treated))
@@ -52,8 +56,14 @@ pub fn align(usual: &[Sysno], after: &[(Sysno, bool)]) -> Alignment {
     let pairs = (0..usual.len()).flat_map(|skipped| (0..after.len()).map(move |inserted| (skipped, inserted)));
     let best = pairs.filter(|(skipped, inserted)| meets(*skipped, *inserted));
     match best.min_by_key(|(skipped, inserted)| (skipped + inserted, *inserted)) {
-        Some((skipped, inserted)) => Alignment { inserted, skipped: usual[..skipped].to_vec(), meets: true },
-        None => Alignment { inserted: after.len(), skipped: Vec::new(), meets: usual.is_empty() && after.is_empty() },
+        Some((skipped, inserted)) => {
+            let common = in_common(skipped, inserted);
+            Alignment { inserted, skipped: usual[..skipped].to_vec(), common, meets: true }
+        }
+        None => {
+            let meets = usual.is_empty() && after.is_empty();
+            Alignment { inserted: after.len(), skipped: Vec::new(), common: 0, meets }
+        }
     }
 }
 
@@ -109,7 +119,10 @@ mod tests {
     #[test]
     fn the_use_that_differs_least_is_the_one_to_compare_with() {
         let uses = [calls("mmap mmap mmap"), calls("read close mmap"), calls("openat read close")];
-        assert_eq!(best(&uses, &after("read close mmap")), Some(Alignment { inserted: 0, skipped: Vec::new(), meets: true }));
+        assert_eq!(
+            best(&uses, &after("read close mmap")),
+            Some(Alignment { inserted: 0, skipped: Vec::new(), common: 3, meets: true })
+        );
         assert_eq!((best(&[], &after("read")), best(&uses, &[])), (None, None));
     }
 
@@ -117,12 +130,12 @@ mod tests {
         #[test]
         fn what_is_left_after_the_alignment_goes_on_together(usual in sequence(), after in sequence()) {
             let next: Vec<_> = after.iter().map(|call| (*call, false)).collect();
-            let Alignment { inserted, skipped, meets } = align(&usual, &next);
+            let Alignment { inserted, skipped, common, meets } = align(&usual, &next);
             prop_assert!(inserted <= after.len() && skipped.len() <= usual.len());
             prop_assert_eq!(&usual[..skipped.len()], skipped.as_slice());
             let (usual, after) = (&usual[skipped.len()..], &after[inserted..]);
             let same = usual.iter().zip(after).take_while(|(one, other)| one == other).count();
-            prop_assert!(!meets || usual.is_empty() || same >= 1);
+            prop_assert!(!meets || (usual.is_empty() && after.is_empty()) || (same >= 1 && same == common));
         }
 
         #[test]

@@ -28,12 +28,21 @@ impl Known {
     }
 }
 
-/// A line without digits and hexadecimal numbers: times, process ids, addresses, speeds.
+/// Whether one of the lines is, numbers aside, in this text.
+pub(super) fn has_any(text: &str, lines: &[String]) -> bool {
+    text.lines().any(|own| lines.iter().any(|line| shape(line) == shape(own)))
+}
+
+/// A line without digits and hexadecimal numbers: times, process ids, addresses, speeds; negative ones included.
 fn shape(line: &str) -> String {
     let word = |word: &str| {
         let number = word.trim_start_matches("0x");
         let is_hexadecimal = word.starts_with("0x") && number.chars().all(|character| character.is_ascii_hexdigit());
-        if is_hexadecimal { String::new() } else { word.chars().filter(|character| !character.is_ascii_digit()).collect() }
+        let mut rest = if is_hexadecimal { String::new() } else { word.to_owned() };
+        if rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
+            rest.remove(0);
+        }
+        rest.chars().filter(|character| !character.is_ascii_digit()).collect::<String>()
     };
     line.split_whitespace().map(word).collect::<Vec<_>>().join(" ").trim().to_owned()
 }
@@ -88,6 +97,8 @@ mod tests {
         ]);
         let new = known.new_lines(now.iter());
         assert_eq!(new, [now[3].as_str(), now[2].as_str()]);
+        assert!(has_any("-38:M 25 Nov 2026 09:00:00.009 # Ready\n", &new));
+        assert!(!has_any("8:M 25 Nov 2026 09:00:00.001 # Server initialized\n", &new));
     }
 
     #[test]

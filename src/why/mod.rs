@@ -92,6 +92,10 @@ pub struct Answered {
     pub next: Vec<NextCall>,
     /// How many of them come before the app goes on as in a trace.
     pub inserted: usize,
+    /// How many of those after these are the same as in a trace.
+    pub common: usize,
+    /// Which of the next calls write a message that no run without treatments has.
+    pub says: Vec<usize>,
     /// The calls that a trace shows after the item, and that were left out here.
     pub skipped: Vec<Sysno>,
     /// Those of the inserted calls that stand in for the treated one, in the order in which they were made.
@@ -165,9 +169,14 @@ impl<'a> Evidence<'a> {
         let passes: Vec<_> = own.filter(|trial| trial.result == Outcome::Pass).collect();
         let hits = passes.iter().map(|trial| trial.count(item)).max().unwrap_or(0);
         let run = self.watched_run(item, treatment);
-        let answers: Vec<_> = run.into_iter().flat_map(|run| self.answers(run, item, treatment)).collect();
+        let mut answers: Vec<_> = run.into_iter().flat_map(|run| self.answers(run, item, treatment)).collect();
         let output = passes.iter().flat_map(|trial| trial.app.stdout.iter().chain(&trial.app.stderr));
         let logged = self.untreated_output.new_lines(output);
+        for answer in &mut answers {
+            let written = (0..).zip(&answer.next).filter(|(_, next)| classify::writes_a_log(next));
+            let says = written.filter(|(_, next)| next.written.as_ref().is_some_and(|text| logged::has_any(&text.text, &logged)));
+            answer.says = says.map(|(index, _)| index).collect();
+        }
         let degraded = finished.summary.degraded.iter().filter(|found| found.item == item && found.treatment == treatment);
         let never_treated = passes.iter().all(|trial| trial.watch == Watch::Treated && trial.count(item) == 0);
         let class = classify::class(item, &answers, !logged.is_empty(), hits == 0 && never_treated && answers.is_empty());
@@ -225,6 +234,8 @@ impl<'a> Evidence<'a> {
             made: after.made.clone(),
             next: after.next.clone(),
             inserted,
+            common: best.as_ref().map_or(0, |best| best.common),
+            says: Vec::new(),
             skipped,
             fallbacks,
             compared: best.is_some(),
