@@ -5,7 +5,7 @@
 //!
 //! - [`Profile`]: what an OS has; those that are known are built in, as data files in `profiles/`;
 //! - [`AppFacts`]: what one app needs, accepts to be stubbed or faked, and does not use;
-//! - [`plan`]: the ordered additions ([`Step`]), each of which makes at least one more app run;
+//! - [`plan`](plan()): the ordered additions ([`Step`]), each of which makes at least one more app run;
 //! - [`unlock`], [`what_if`]: the way to one app, and what some calls would bring;
 //! - [`published`]: plans by the rules of published ones, to compare with these;
 //! - [`Surroundings`]: what an app finds on such an OS, as an intervention to run it under;

@@ -1,7 +1,7 @@
 //! Plans by the rules of published ones, so that these can be held against each other cell by cell. Pure; for tests.
 //!
 //! The published plans (slides of FOSDEM 2023 on the state of 2022-05-16, supplement of the ASPLOS 2024 paper on the state of
-//! 2023-08-14) follow rules of their own, all of which differ from those of [`plan`](super::plan) on purpose:
+//! 2023-08-14) follow rules of their own, all of which differ from those of [`plan`](super::plan()) on purpose:
 //!
 //! - an app that needs nothing new joins the *next* step that is printed, and not the one after which it runs;
 //! - what the apps of step 0 need stubbed or faked is neither listed nor remembered;
