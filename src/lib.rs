@@ -26,7 +26,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | app | the program under study: a Docker image |
+//! | app | the program under study: a Docker image, or a command of this machine |
 //! | workload | how the app is exercised and what counts as success: *run to completion* or *server* |
 //! | stub / fake | the kernel never runs the call; it returns `-ENOSYS` / it returns 0 |
 //! | intervention | what one trial treats, and how; empty for the baseline |
@@ -35,7 +35,7 @@
 //! | verdict | per call: `required` (neither works), `stub`, `fake` (only that works), `any` (both work) |
 //! | joint configuration | every avoidable call avoided at once, verified by running it |
 //! | campaign | all trials of one app, workload and image |
-//! | engine | what runs trials: `docker`, or `simulated` in tests |
+//! | engine | what runs trials: `docker`, `process` for commands of this machine, or `simulated` in tests |
 //! | shim | the supervisor in front of the app: installs the filter right before `exec`, counts, reports |
 //!
 //! # Invariants

@@ -189,6 +189,7 @@ fn imported_results_are_shown_and_listed_like_others() {
     b/benchmark-b@x  *  imported  2023-08-14     1         1
     b/benchmark-b@y     imported  2023-08-14     1         0
 
+    doubtful: b/benchmark-b@y: none of 1 calls is required, as if its workload passed whatever happens
     2 apps, 3 measurements; `*` stands for its app
     ");
     let (code, stdout, _) = loupe(folder.path(), &["show", "a"]);
@@ -348,6 +349,7 @@ fn statistics_of_published_data_are_those_of_its_files() {
         .collect();
     assert_eq!(found, expected);
     assert_eq!(statistics.together.used_by_any.len(), expected.len());
+    assert_eq!(statistics.doubtful, ["leveldb/benchmark-bench"]);
     for coverage in [&statistics.coverage, &statistics.coverage_without_stubs] {
         assert_eq!((coverage.of, coverage.steps.last().unwrap().apps), (111, 111));
         assert!(coverage.steps.is_sorted_by_key(|step| step.apps));
@@ -608,7 +610,7 @@ fn analyses_are_compared_over_all_apps_or_those_named_in_every_form() {
     ");
     let svg = fs::read_to_string(folder.path().join("bars.svg")).unwrap();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("<title>a, static binary: 5</title>"), "{svg}");
-    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "csv", "--analysis", "a"]);
+    let (_, stdout, _) = loupe(folder.path(), &["compare", "--format", "csv", "a", "--analysis"]);
     insta::assert_snapshot!(stdout, @r"
     app,workload,static-source,static-binary,used,required,missed-by-binary,missed-by-source
     a,benchmark-a,2,5,4,1,0,2
@@ -620,8 +622,9 @@ fn analyses_are_compared_over_all_apps_or_those_named_in_every_form() {
     assert!(stdout.contains("| **mean of 1 apps** | 2.0 | 5.0 | 4.0 | 1.0 |\n| a/benchmark-a | 2 | 5 | 4 | 1 |\n"), "{stdout}");
     for (arguments, words) in [
         (&["compare", "--analysis", "c"][..], "no verdicts of `c`"),
-        (&["compare"], "BEFORE"),
-        (&["compare", "a"], "AFTER"),
+        (&["compare"], "two sides are compared, not 0 names"),
+        (&["compare", "a"], "two sides are compared, not 1 name\n"),
+        (&["compare", "a", "b", "c"], "two sides are compared, not 3 names"),
         (&["compare", "a", "b", "--format", "csv"], "`--format csv` needs `--analysis`"),
         (&["compare", "a", "b", "--svg", "x"], "`--svg` needs `--analysis`"),
     ] {

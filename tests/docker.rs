@@ -615,3 +615,38 @@ fn comparison_finds_every_kind_of_mismatch() {
         assert!(check_line(line, &rows).is_err(), "{line}");
     }
 }
+
+#[test]
+fn an_image_without_a_spec_is_measured_and_an_app_is_traced() {
+    let Some(bench) = Bench::new() else { return };
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loupe"));
+        command.args(arguments).current_dir(bench.results.path());
+        Run::of(command)
+    };
+    let image = ["--format", "json", "--image", "debian:bookworm-slim"];
+    let script = ["--", "/bin/sh", "-c", "echo hello"];
+
+    let measured = run(&[&["run", "--features", "none"], &image[..], &script[..]].concat());
+    assert_eq!(measured.code, Some(0), "{}", measured.errors);
+    let verdicts = measured.events("verdicts").next().unwrap();
+    assert!(verdicts["success"].as_str().unwrap().contains("the standard output that 3 runs agreed on"), "{verdicts}");
+    let verdict = |name: &str| verdicts["calls"].as_array().unwrap().iter().find(|call| call["syscall"] == name).unwrap();
+    assert_eq!(verdict("write")["verdict"], "required");
+    assert_eq!(containers_of(measured.pid), [""; 0]);
+    assert_eq!(fs::read_dir(bench.results.path()).unwrap().count(), 0, "results are stored only if asked for");
+
+    let traced = run(&[&["trace"], &image[..], &script[..]].concat());
+    assert_eq!(traced.code, Some(0), "{}", traced.errors);
+    let trace = traced.events("trace").next().unwrap();
+    assert_eq!((trace["outcome"].as_str(), &trace["stdout"]), (Some("pass"), &serde_json::json!(["hello"])));
+    let app = run(&["trace", "--format", "json", bench.app("plain").to_str().unwrap()]);
+    assert_eq!(app.code, Some(0), "{}", app.errors);
+    let calls = app.events("trace").next().unwrap()["calls"].as_array().unwrap();
+    let getuid = calls.iter().find(|call| call["syscall"] == "getuid").unwrap();
+    assert_eq!((getuid["first"].as_str(), getuid.get("microseconds")), (Some("getuid()"), None));
+    assert_eq!(containers_of(app.pid), [""; 0]);
+
+    let unknown = run(&["trace", "--workload", "nothing", bench.app("plain").to_str().unwrap()]);
+    assert_eq!((unknown.code, unknown.errors.contains("it has line")), (Some(2), true), "{}", unknown.errors);
+}

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
 
 use super::{FIRST_DEADLINE, Stop};
 use crate::engine::{Engine, EngineError, Notice, Session, Subject};
@@ -68,10 +68,12 @@ impl Rehearsal {
         }
     }
 
-    /// Whether every run still gives what `success` asks of the output: what agreed a while ago may depend on the time.
+    /// Whether every run still gives what `success` asks of the output: what agreed a while ago may depend on the time. Runs with
+    /// trouble of the engine tell nothing.
     #[must_use]
     pub fn agrees_with(&self, success: &Success) -> bool {
-        let same = |expected: &Vec<u8>| self.observations.iter().all(|observation| observation.app.stdout.kept == *expected);
+        let mut runs = self.observations.iter().filter(|observation| observation.trouble.is_none());
+        let same = |expected: &Vec<u8>| runs.all(|observation| observation.app.stdout.kept == *expected);
         success.stdout_equals.as_ref().is_none_or(same)
     }
 
@@ -88,7 +90,7 @@ impl Rehearsal {
     }
 }
 
-/// Runs the workload so many times at once without any intervention; `None` if asked to stop.
+/// Runs the workload so many times without any intervention, `at_once` of them at the same time; `None` if asked to stop.
 ///
 /// # Errors
 /// When the engine cannot make the app ready.
@@ -97,11 +99,12 @@ pub async fn rehearse<E: Engine>(
     app: &AppSpec,
     workload: &Workload,
     runs: u32,
+    at_once: usize,
     notice: Notice,
     stop: &Stop,
 ) -> Result<Option<Rehearsal>, EngineError> {
     let requests: Vec<_> = (0..runs).map(|replica| request(replica, Purpose::Baseline, Watch::Treated)).collect();
-    let ran = run(engine, app, workload, &requests, notice, stop).await?;
+    let ran = run(engine, app, workload, &requests, at_once, notice, stop).await?;
     Ok(ran.map(|(subject, observations)| Rehearsal { kind: subject.kind, observations }))
 }
 
@@ -130,7 +133,7 @@ pub async fn watch_once<E: Engine>(
 ) -> Result<Option<Watched>, EngineError> {
     let workload = Workload { timeout: limit.or(workload.timeout), ..workload.clone() };
     let requests = [request(0, Purpose::Trace, Watch::Everything)];
-    let ran = run(engine, app, &workload, &requests, notice, stop).await?;
+    let ran = run(engine, app, &workload, &requests, 1, notice, stop).await?;
     Ok(ran.and_then(|(subject, observations)| {
         let observation = observations.into_iter().next()?;
         let outcome = judge(&workload, subject.kind, subject.port, &observation);
@@ -138,12 +141,13 @@ pub async fn watch_once<E: Engine>(
     }))
 }
 
-/// Makes the app ready and runs all of the trials at once.
+/// Makes the app ready and runs the trials, `at_once` of them at the same time.
 async fn run<E: Engine>(
     engine: &E,
     app: &AppSpec,
     workload: &Workload,
     requests: &[TrialRequest],
+    at_once: usize,
     notice: Notice,
     stop: &Stop,
 ) -> Result<Option<(Subject, Vec<Observation>)>, EngineError> {
@@ -155,7 +159,8 @@ async fn run<E: Engine>(
     let limit = workload.timeout.unwrap_or(FIRST_DEADLINE);
     let deadline = Deadline { ready: limit, work: limit, total: limit, processor: None };
     session.expect(requests.len());
-    let trials = join_all(requests.iter().map(|request| session.run(request, deadline)));
+    let trials = futures_util::stream::iter(requests.iter().map(|request| session.run(request, deadline)));
+    let trials = trials.buffered(at_once.max(1)).collect::<Vec<_>>();
     let observations = tokio::select! {
         () = stop.wait() => None,
         observations = trials => Some(observations),
@@ -191,6 +196,9 @@ mod tests {
         assert_eq!(rehearsal(&["a", "a"]).criterion(&mut success), Criterion::Output { runs: 2 });
         assert_eq!(success.stdout_equals.as_deref(), Some(b"a".as_slice()));
         assert!(rehearsal(&["a"]).agrees_with(&success) && !rehearsal(&["b"]).agrees_with(&success));
+        let mut troubled = rehearsal(&[""]);
+        troubled.observations[0].trouble = Some(crate::trial::Trouble::Interrupted);
+        assert!(troubled.agrees_with(&success));
         let mut success = Success { stdout_matches: vec![regex::Regex::new("x").unwrap()], ..Success::default() };
         assert_eq!(rehearsal(&["a", "a"]).criterion(&mut success), Criterion::Patterns);
         assert_eq!(success.stdout_equals, None);

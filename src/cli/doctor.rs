@@ -16,6 +16,7 @@ use super::printer::{Grade, Printer};
 use super::settings::{Environment, available_cores, default_jobs};
 use super::status::Status;
 use crate::engine::docker::DockerEngine;
+use crate::engine::process::{self, ProcessEngine};
 use crate::engine::{Engine, Platform, SHIM, Session};
 use crate::report::counted;
 use crate::spec::{AppSpec, Roots, load_app};
@@ -159,9 +160,29 @@ async fn examine(docker_host: Option<&str>, results: &Path) -> Vec<Check> {
             Err(error) => Check::of_error("trial", &error, "see the engine's log, such as `journalctl -u docker`"),
         });
     }
+    checks.push(commands().await);
     checks.push(disk_space(results, free_space(results)));
     checks.push(cores(available_cores(), default_jobs()));
     checks
+}
+
+/// Whether commands of this machine can be kept apart from it. Measuring apps in containers does not depend on that.
+async fn commands() -> Check {
+    let options = process::Options {
+        isolated: true,
+        machine_network: false,
+        input: process::Input::Empty,
+        directory: PathBuf::from("/"),
+        path: None,
+    };
+    let isolation = match ProcessEngine::new(options) {
+        Ok(engine) => engine.isolation().await.map(str::to_owned),
+        Err(error) => Err(error),
+    };
+    match isolation {
+        Ok(isolation) => Check::ok("commands", isolation),
+        Err(error) => Check { state: State::Warning, ..Check::of_error("commands", &error.into(), "see above") },
+    }
 }
 
 fn read(path: &str) -> String {

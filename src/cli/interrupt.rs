@@ -7,7 +7,7 @@ use super::status::Status;
 use crate::campaign::Stop;
 
 /// What the first signal is answered with.
-const STOPPING: &str = "stopping: what is finished is stored; the same command resumes (Ctrl-C again to stop at once)";
+pub(super) const STOPPING: &str = "stopping: what is finished is stored; the same command resumes (Ctrl-C again to stop at once)";
 /// What the second is answered with.
 const STOPPED: &str = "stopped at once; the next run, or `loupe clean`, removes what is left on the engine";
 
@@ -16,6 +16,14 @@ const STOPPED: &str = "stopped at once; the next run, or `loupe clean`, removes 
 /// # Errors
 /// When the handlers can't be installed.
 pub(super) fn listen(stop: Stop, printer: Printer) -> std::io::Result<()> {
+    listen_and_say(STOPPING, stop, printer)
+}
+
+/// The same where the first signal means something else, which `stopping` says.
+///
+/// # Errors
+/// When the handlers can't be installed.
+pub(super) fn listen_and_say(stopping: &'static str, stop: Stop, printer: Printer) -> std::io::Result<()> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -31,7 +39,7 @@ pub(super) fn listen(stop: Stop, printer: Printer) -> std::io::Result<()> {
             }
             if !stop.requested() {
                 stop.request();
-                printer.note(STOPPING);
+                printer.note(stopping);
             }
         }
     });

@@ -7,8 +7,9 @@ use crate::support::{Absent, Need};
 use crate::syscalls::Sysno;
 use crate::trial::Treatment;
 
-/// Lines of the log that are shown in text.
-const LINES: usize = 6;
+/// Lines of the log that are shown in text, and how much of each.
+const LINES: usize = 4;
+const CHARACTERS: usize = 120;
 
 /// What running an app under what an OS has showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +144,8 @@ impl Check {
                 if !log.is_empty() {
                     text.push_str("  last lines of its log:\n");
                     for line in log.iter().rev().take(LINES).rev() {
+                        let end = line.char_indices().nth(CHARACTERS).map(|(end, _)| end);
+                        let line = end.map_or_else(|| line.clone(), |end| format!("{} …", &line[..end]));
                         text.push_str(&format!("    | {line}\n"));
                     }
                 }

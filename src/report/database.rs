@@ -60,6 +60,8 @@ pub struct ListLine {
     pub static_binary: Option<usize>,
     /// Calls that a static analysis of the sources reported.
     pub static_source: Option<usize>,
+    /// Whether no call at all is required, as if the workload passed whatever happens.
+    pub doubtful: bool,
     /// Why the last attempt was refused.
     pub refused: Vec<String>,
 }
@@ -80,6 +82,7 @@ pub fn list_lines(entries: &Entries) -> Vec<ListLine> {
         required: entry.has_verdicts().then(|| entry.with_verdict(Verdict::Required).count()),
         static_binary: entry.analyses.get(&Analysis::Binary).map(std::collections::BTreeMap::len),
         static_source: entry.analyses.get(&Analysis::Source).map(std::collections::BTreeMap::len),
+        doubtful: entry.is_doubtful(),
         refused: entry.refused.clone(),
     };
     entries.entries.iter().map(line).collect()
@@ -121,6 +124,12 @@ pub fn list_text(lines: &[ListLine]) -> String {
             number(line.static_binary),
             number(line.static_source),
         ]);
+        if line.doubtful {
+            let used = number(line.used);
+            below.push_str(&format!(
+                "doubtful: {name}: none of {used} calls is required, as if its workload passed whatever happens\n"
+            ));
+        }
         for reason in &line.refused {
             below.push_str(&format!("refused: {name}: {reason}\n"));
         }

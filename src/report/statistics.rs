@@ -60,6 +60,8 @@ pub struct Together {
 pub struct Statistics {
     /// Apps with verdicts, each with the measurement that stands for it.
     pub apps: BTreeMap<String, String>,
+    /// Measurements among them in which no call at all is required, as if their workload passed whatever happens. They count.
+    pub doubtful: Vec<String>,
     /// Apps without: nothing is known of them.
     pub unknown: Vec<String>,
     /// Calls that were used, in order of the apps that require them, then of those that use them, then of names.
@@ -103,6 +105,7 @@ impl Statistics {
         let used: Vec<Vec<_>> = chosen.values().map(|entry| entry.used().map(|(call, _)| call).collect()).collect();
         Self {
             apps: chosen.iter().map(|(app, entry)| ((*app).to_owned(), entry.name())).collect(),
+            doubtful: chosen.values().filter(|entry| entry.is_doubtful()).map(|entry| entry.name()).collect(),
             unknown: all.iter().filter(|app| !known.contains(family(app))).map(|app| (*app).to_owned()).collect(),
             together,
             calls,
@@ -153,6 +156,12 @@ pub fn statistics_text(statistics: &Statistics) -> String {
             "nothing is known of {}: {}\n",
             counted(statistics.unknown.len(), "app"),
             statistics.unknown.join(", ")
+        ));
+    }
+    if !statistics.doubtful.is_empty() {
+        let names = statistics.doubtful.join(", ");
+        text.push_str(&format!(
+            "doubtful, as no call at all is required, which a workload that passes whatever happens would give: {names}\n"
         ));
     }
     text.push_str(&format!(

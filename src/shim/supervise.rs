@@ -24,7 +24,7 @@ use crate::trial::wire::{AppReport, Command, Event, Launch};
 use crate::trial::{AppEnd, Ending, Output};
 
 /// Capability that the shim needs to look into processes of another user, and the app must not have (`linux/capability.h`).
-const CAP_SYS_PTRACE: libc::c_ulong = 19;
+pub(super) const CAP_SYS_PTRACE: libc::c_ulong = 19;
 
 /// How often `/proc` is looked through while the app runs.
 const SCAN_INTERVAL: Duration = Duration::from_millis(50);

@@ -164,6 +164,14 @@ impl Entry {
         self.used().filter(|(_, row)| row.verdict.is_none()).map(|(call, _)| call).collect()
     }
 
+    /// Whether every call of an imported measurement can be avoided, as a workload gives it that passes whatever happens. What is
+    /// measured here has a control run against that.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        let avoidable = self.used().all(|(_, row)| row.verdict.is_some_and(|verdict| verdict != Verdict::Required));
+        matches!(self.origin, Origin::Imported(_)) && self.used().next().is_some() && avoidable
+    }
+
     /// Smaller for what should rather stand for the app.
     fn rank(&self) -> impl Ord + use<'_> {
         let imported = !matches!(self.origin, Origin::Measured(_));

@@ -62,10 +62,12 @@ pub enum Aim {
 /// What a probe showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evidence {
-    /// The app passed each time.
+    /// The app passed as often as was asked for.
     Passed {
         /// How often it was run.
         runs: u32,
+        /// How often it passed: less where a single failure was not repeated.
+        passes: u32,
         /// The calls that it made although they are not there, in their order.
         absent: Vec<Absent>,
     },

@@ -34,6 +34,8 @@ use subject::spec;
 pub(super) use subject::{Name, process_engine, spec_of_subject};
 use vigil::Held;
 
+/// What the first Ctrl-C is answered with where nothing is stored.
+const STOPPING: &str = "stopping: nothing is stored without `--results` (Ctrl-C again to stop at once)";
 /// Runs without any intervention before the campaign; their output has to agree.
 const REHEARSALS: u32 = 3;
 
@@ -64,7 +66,8 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
     let began = Instant::now();
     let result = super::block_on(async {
         let stop = Stop::default();
-        interrupt::listen(stop.clone(), printer.clone()).context("cannot listen for signals")?;
+        let stopping = if arguments.measuring.results.is_some() { interrupt::STOPPING } else { STOPPING };
+        interrupt::listen_and_say(stopping, stop.clone(), printer.clone()).context("cannot listen for signals")?;
         let setting = Setting { arguments, environment, printer, stop: &stop };
         if arguments.subject.image.is_none() {
             return Box::pin(setting.measure(&process_engine(&arguments.subject, environment, printer)?)).await;
@@ -98,6 +101,9 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
                 (Some(answer), Some((_, CampaignEnd::Measured(totals)))) => {
                     let (run, time) = (report::counted(totals.run, "trial"), report::duration(totals.milliseconds));
                     printer.data(&format!("{}{run} in {time}\n", answer.text));
+                }
+                (None, Some((name, CampaignEnd::Interrupted))) if arguments.measuring.results.is_none() => {
+                    printer.data(&format!("interrupted: {name}\n"));
                 }
                 (Some(answer), Some((_, CampaignEnd::UpToDate(_)))) => printer.data(&format!("{}up to date\n", answer.text)),
                 (answer, _) => {
@@ -167,7 +173,9 @@ impl Setting<'_> {
     async fn rehearse<E: Engine>(&self, engine: &E, app: &AppSpec, runs: u32) -> anyhow::Result<Option<Rehearsal>> {
         let printer = self.printer.clone();
         let notice: crate::engine::Notice = Arc::new(move |message| printer.note(&message));
-        Ok(campaign::rehearse(engine, app, &app.workloads[0], runs, notice, self.stop).await?)
+        // Runs that are not kept apart would meet what the others write.
+        let at_once = if self.arguments.subject.no_isolation { 1 } else { 3 };
+        Ok(campaign::rehearse(engine, app, &app.workloads[0], runs, at_once, notice, self.stop).await?)
     }
 
     async fn campaign<E: Engine>(

@@ -28,24 +28,26 @@ pub(in super::super) enum ComparisonFormat {
 ///
 /// Exits with 1 if anything got worse, with 4 if something is in doubt and nothing worse, otherwise with 0.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    override_usage = "loupe compare [OPTIONS] <BEFORE> <AFTER>
+       loupe compare --analysis [OPTIONS] [APP]...",
+    after_help = "Examples:
   loupe compare nginx@bullseye nginx@trixie two releases in the same results
   loupe compare redis old/redis             the results of today, and a copy of those before
   loupe compare last-night tonight          two folders of results, each app with itself
   loupe compare last-night nginx/wrk        one workload with what a folder of results has of it
   loupe compare A B --format markdown       as a report
   loupe compare --analysis                  what reading each app would have told
-  loupe compare --analysis nginx redis --svg bars.svg")]
+  loupe compare --analysis nginx redis --svg bars.svg"
+)]
 pub(in super::super) struct CompareArguments {
-    /// The first side: APP, APP/WORKLOAD, or a folder of results, as a whole or of one app or workload
-    #[arg(value_name = "BEFORE", required_unless_present = "analysis")]
-    pub(super) before: Option<String>,
-    /// The second side, in the same form
-    #[arg(value_name = "AFTER", required_unless_present = "analysis")]
-    pub(super) after: Option<String>,
-    /// Compare what static analyses report with what was used and required, of these apps (APP or APP/WORKLOAD) or of all
-    #[arg(long, value_name = "APP", num_args = 0.., conflicts_with_all = ["before", "after"])]
-    pub(super) analysis: Option<Vec<String>>,
+    /// The two sides, each of them APP, APP/WORKLOAD, or a folder of results, as a whole or of one app or workload; with --analysis
+    /// any number of APP and APP/WORKLOAD, or none for all apps
+    #[arg(value_name = "SIDE")]
+    pub(super) sides: Vec<String>,
+    /// Compare what static analyses report with what was used and required
+    #[arg(long)]
+    pub(super) analysis: bool,
     /// With --analysis: only workloads whose name matches this pattern; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub(super) workload: Vec<Glob>,

@@ -18,13 +18,15 @@ use crate::report;
 
 /// Prints what changed; the status says whether anything got worse.
 pub(super) fn compare(arguments: &CompareArguments, environment: &Environment, printer: &Printer) -> anyhow::Result<Status> {
-    if let Some(apps) = &arguments.analysis {
+    if arguments.analysis {
         let database =
             DatabaseArguments { results: arguments.results.clone(), only: Vec::new(), workload: arguments.workload.clone() };
-        return compare_analysis(apps, &database, arguments.format, arguments.svg.as_deref(), environment, printer);
+        return compare_analysis(&arguments.sides, &database, arguments.format, arguments.svg.as_deref(), environment, printer);
     }
-    let (Some(before), Some(after)) = (&arguments.before, &arguments.after) else {
-        return Err(WrongUsage("two sides are needed\nhint: `loupe compare --help` has examples".to_owned()).into());
+    let [before, after] = &arguments.sides[..] else {
+        let given = report::counted(arguments.sides.len(), "name");
+        let hint = "`loupe compare BEFORE AFTER`, or `loupe compare --analysis` for what static analyses report";
+        return Err(WrongUsage(format!("two sides are compared, not {given}\nhint: {hint}")).into());
     };
     let of_analysis = [
         (arguments.format == ComparisonFormat::Csv, "`--format csv`"),

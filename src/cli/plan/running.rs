@@ -110,7 +110,7 @@ impl<S: Session> Runs<'_, S> {
 pub(in super::super) fn evidence(settled: &Settled, intervention: &Intervention, facts: Option<&AppFacts>) -> Option<Evidence> {
     let absent = |calls| Absent::seen(intervention, calls, facts);
     Some(match settled {
-        Settled::Passed { runs, calls, .. } => Evidence::Passed { runs: *runs, absent: absent(calls) },
+        Settled::Passed { runs, passes, calls } => Evidence::Passed { runs: *runs, passes: *passes, absent: absent(calls) },
         Settled::Failed { runs, passes, record, calls } => {
             let reason = record.result.to_string();
             Evidence::Failed { runs: *runs, passes: *passes, reason, absent: absent(calls) }

@@ -166,13 +166,14 @@ async fn make_ready<'s, S: Session>(
 
 /// Runs every workload; the first that fails decides. `None` if interrupted.
 async fn run<S: Session>(workloads: &mut [Runs<'_, S>], probe: &Probe, facts: Option<&AppFacts>) -> Option<Evidence> {
-    let mut least = u32::MAX;
+    let (mut all_runs, mut all_passes) = (0, 0);
     let mut made = Vec::new();
     for workload in workloads {
         let settled = workload.run(&probe.intervention).await;
         match running::evidence(&settled, &probe.intervention, facts)? {
-            Evidence::Passed { runs, absent } => {
-                least = least.min(runs);
+            Evidence::Passed { runs, passes, absent } => {
+                all_runs += runs;
+                all_passes += passes;
                 made.extend(absent);
             }
             Evidence::Failed { runs, passes, reason, absent } => {
@@ -181,7 +182,7 @@ async fn run<S: Session>(workloads: &mut [Runs<'_, S>], probe: &Probe, facts: Op
             other @ Evidence::Inconclusive { .. } => return Some(other),
         }
     }
-    Some(Evidence::Passed { runs: least, absent: made })
+    Some(Evidence::Passed { runs: all_runs, passes: all_passes, absent: made })
 }
 
 /// One line of progress.
@@ -193,12 +194,9 @@ fn told(probe: &Probe, evidence: &Evidence) -> String {
         Aim::Search => "what is lacking",
     };
     let what = match evidence {
-        Evidence::Passed { runs, absent } => {
-            format!(
-                "passed {} ({} answered without being there)",
-                report::counted(*runs as usize, "time"),
-                report::counted(absent.len(), "call")
-            )
+        Evidence::Passed { runs, passes, absent } => {
+            let calls = report::counted(absent.len(), "call");
+            format!("passed {passes} of {} ({calls} answered without being there)", report::counted(*runs as usize, "run"))
         }
         Evidence::Failed { reason, .. } => format!("failed: {reason}"),
         Evidence::Inconclusive { reason } => format!("inconclusive: {reason}"),

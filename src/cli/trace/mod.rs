@@ -22,6 +22,8 @@ use crate::trial::{Observe, Outcome};
 pub(super) use arguments::TraceArguments;
 use sink::Sink;
 
+/// What the first Ctrl-C is answered with.
+const STOPPING: &str = "ending what is traced (Ctrl-C again to stop at once)";
 /// Bytes kept of each output stream of an observed command.
 const OUTPUT_LIMIT: usize = 256 * 1024;
 
@@ -31,7 +33,7 @@ pub(super) fn trace(arguments: &TraceArguments, environment: &Environment, print
     let mut sink = Sink::open(arguments.output.as_deref(), printer)?;
     let status = super::block_on(async {
         let stop = Stop::default();
-        interrupt::listen(stop.clone(), printer.clone()).context("cannot listen for signals")?;
+        interrupt::listen_and_say(STOPPING, stop.clone(), printer.clone()).context("cannot listen for signals")?;
         if arguments.app.is_some() || arguments.subject.image.is_some() {
             contained(arguments, environment, printer, &mut sink, &stop).await
         } else {

@@ -202,10 +202,10 @@ pub(super) fn conflict_words(conflict: &Conflict) -> String {
     let (stub, fake) = (listed(stub, 4), listed(fake, 4));
     match resolution {
         Resolution::Implement(step) => {
-            format!("conflict about `{call}`: only a stub for {stub}, only a fake for {fake}; implemented in step {step}")
+            format!("`{call}`: only a stub works for {stub}, only a fake for {fake}; implemented in step {step}")
         }
         Resolution::Treat(treatment) => {
-            format!("conflict about `{call}`: stubbed for {stub}, faked for {fake}; all of them accept the {treatment}")
+            format!("`{call}`: stubbed for {stub}, faked for {fake}; all of them accept the {treatment}")
         }
     }
 }

@@ -30,9 +30,9 @@ impl Checked {
         self.states.iter().filter(move |(number, _, _)| *number == step).map(|(_, app, state)| (app.as_str(), state))
     }
 
-    /// One word for a step, whose worst app decides: `verified`, `unverified` or `refuted`.
+    /// One word for a step, whose worst app decides: `verified`, `unverified` or `refuted`; nothing for a step without apps.
     fn word(&self, step: usize) -> &'static str {
-        let mut word = "verified";
+        let mut word = if self.of(step).next().is_some() { "verified" } else { "" };
         for (_, state) in self.of(step) {
             match state {
                 StepState::Refuted(_) => return "refuted",

@@ -58,6 +58,9 @@ pub fn plan_markdown(plan: &Plan, checked: Option<&Checked>) -> String {
     }
     let (implement, stub, fake) = plan.totals();
     text.push_str(&format!("\nIn all: {implement} calls implemented; {stub} stay stubbed and {fake} faked.\n"));
+    if !plan.conflicts.is_empty() {
+        text.push_str("\nAn OS can answer a call in one way only:\n\n");
+    }
     for conflict in &plan.conflicts {
         text.push_str(&format!("- {}\n", super::json::conflict_words(conflict)));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::{Align, Table, counted};
 use super::{Checked, listed, state_words};
-use crate::support::{CallUse, Conflict, Extension, FeatureNeeds, Plan, Resolution, Step};
+use crate::support::{CallUse, Extension, FeatureNeeds, Plan, Step};
 use crate::syscalls::{Architecture, Sysno};
 
 /// Lists are broken before this column.
@@ -174,17 +174,8 @@ fn conflicts(plan: &Plan) -> String {
         return String::new();
     }
     let mut text = "\nConflicts, as an OS can answer a call in one way only:\n".to_owned();
-    for Conflict { call, stub, fake, resolution } in &plan.conflicts {
-        let (stub, fake) = (listed(stub, NAMED), listed(fake, NAMED));
-        let line = match resolution {
-            Resolution::Implement(step) => {
-                format!("{call}: only a stub works for {stub}, only a fake for {fake}; implemented in step {step}")
-            }
-            Resolution::Treat(treatment) => {
-                format!("{call}: stubbed for {stub}, faked for {fake}; all of them accept the {treatment}")
-            }
-        };
-        text.push_str(&format!("  {line}\n"));
+    for conflict in &plan.conflicts {
+        text.push_str(&format!("  {}\n", super::json::conflict_words(conflict).replace('`', "")));
     }
     text
 }

@@ -10,8 +10,9 @@
 //!   It may mount an overlay at all since Linux 5.11, and keeps all of overlayfs's marks in `user.*` attributes, which tmpfs has since
 //!   6.6: before that, a directory cannot be put in the place of one that was removed.
 //!
-//! What gets no overlay is read-only. Left out, with empty directories in their place, are file systems that hold nobody's files,
-//! those of others (containers' roots, file systems in user space) unless the command runs in one, and what may not be looked into.
+//! What gets no overlay is read-only: single files, and directories with very many entries among which something is mounted. Left
+//! out, with empty directories in their place, are file systems that hold nobody's files, those of others (containers' roots, file
+//! systems in user space) unless the command runs in one, and what may not be looked into.
 
 use std::fs::{self, File};
 use std::io;
@@ -37,7 +38,7 @@ const NEW: &str = "/new";
 const LAYERS: &str = "/layers";
 /// What is made anew in every tree.
 const OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
-/// More entries than these of one directory are not put together by hand.
+/// A directory with more entries than these is not put together by hand, but read-only.
 const WIDE: usize = 1024;
 /// No more file systems than these get an overlay each.
 const MOST_MOUNTS: usize = 100;
@@ -157,29 +158,36 @@ impl Tree<'_> {
     /// Puts a directory together; what is mounted below stays out of the way of overlays.
     fn assemble(&mut self, path: &Path) -> Result<(), ShimError> {
         let failed = |path: &Path| format!("cannot make `{}` part of the tree", path.display());
-        if OWN.iter().any(|own| path == Path::new(own)) {
-            return fs::create_dir_all(under(NEW, path)).context(&failed(path));
+        let (old, new) = (under(OLD, path), under(NEW, path));
+        fs::create_dir_all(&new).context(&failed(path))?;
+        let here = self.place.starts_with(path);
+        let mounted = self.mounts.iter().find(|mount| mount.point == path && path != Path::new("/"));
+        let of_nobody = mounted.is_some_and(|mount| mount.is_of_the_kernel() || mount.is_of_others());
+        if OWN.iter().any(|own| path == Path::new(own)) || (of_nobody && !here) {
+            return Ok(());
         }
         let below = |mount: &Mount| mount.point != path && mount.point.starts_with(path);
-        let whole = path != Path::new("/") && !self.mounts.iter().any(below);
-        let kernels = self.mounts.iter().any(|mount| mount.point == path && mount.is_of_the_kernel());
-        let (old, new) = (under(OLD, path), under(NEW, path));
-        if whole && !kernels {
-            fs::create_dir_all(&new).context(&failed(path))?;
-            return self.cover(path).context(&failed(path));
+        if path != Path::new("/") && !self.mounts.iter().any(below) {
+            return match self.cover(path) {
+                // It may be gone meanwhile.
+                Err(_) if !here => {
+                    self.left_out.push(path.to_path_buf());
+                    Ok(())
+                }
+                result => result.context(&failed(path)),
+            };
         }
         let entries = match fs::read_dir(&old).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-            Ok(entries) if entries.len() <= WIDE && !kernels => entries,
-            Ok(_) | Err(_) => {
-                fs::create_dir_all(&new).context(&failed(path))?;
+            Ok(entries) if entries.len() <= WIDE => entries,
+            Ok(_) => return self.bind_all(path).context(&failed(path)),
+            Err(_) => {
                 self.left_out.push(path.to_path_buf());
                 return Ok(());
             }
         };
-        fs::create_dir_all(&new).context(&failed(path))?;
         for entry in entries {
             let path = path.join(entry.file_name());
-            let kind = entry.file_type().context(&failed(&path))?;
+            let Ok(kind) = entry.file_type() else { continue };
             if kind.is_dir() {
                 self.assemble(&path)?;
             } else if kind.is_symlink() {
@@ -192,6 +200,17 @@ impl Tree<'_> {
             }
         }
         self.dress(&old, &new).context(&failed(path))
+    }
+
+    /// Shows a directory with everything mounted below it as it is, read-only.
+    fn bind_all(&mut self, path: &Path) -> io::Result<()> {
+        mount(Some(&under(OLD, path)), &under(NEW, path), NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
+        read_only(&self.mounts, path, &under(NEW, path))?;
+        for mount in self.mounts.iter().filter(|mount| mount.point != path && mount.point.starts_with(path)) {
+            read_only(&self.mounts, &mount.point, &under(NEW, &mount.point))?;
+        }
+        self.read_only.push(path.to_path_buf());
+        Ok(())
     }
 
     /// Puts an overlay over a directory, or what it can where the kernel refuses one.

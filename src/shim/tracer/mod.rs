@@ -12,7 +12,7 @@ mod watcher;
 
 use super::control::{self, Control};
 use super::processes::ending;
-use super::supervise::Surroundings;
+use super::supervise::{CAP_SYS_PTRACE, Surroundings};
 use super::sys::ptrace::{self, Change, Onward};
 use super::sys::{self, Spawned};
 use super::{Context, ShimError, launch};
@@ -25,7 +25,8 @@ use watcher::Watcher;
 pub(super) fn run(surroundings: &Surroundings, request: &Observe, control: &mut Control) -> Result<(), ShimError> {
     let name = request.command.first().map_or("", String::as_str);
     let not_started = |error: &std::io::Error| Event::NotStarted { message: format!("cannot execute `{name}`: {error}") };
-    let mut program = match launch::program(&request.command, None, surroundings.dropped_capabilities.clone()) {
+    let dropped = surroundings.dropped_capabilities.iter().copied().chain([CAP_SYS_PTRACE]).collect();
+    let mut program = match launch::program(&request.command, None, dropped) {
         Ok(program) => program,
         Err(error) => return control.send(&not_started(&error)),
     };

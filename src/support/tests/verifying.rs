@@ -36,7 +36,7 @@ impl Model {
         }
         let absent = Absent::seen(intervention, &log, Some(facts));
         if passes {
-            Evidence::Passed { runs: 3, absent }
+            Evidence::Passed { runs: 3, passes: 3, absent }
         } else {
             Evidence::Failed { runs: 2, passes: 0, reason: "exit code 1".to_owned(), absent }
         }
