@@ -21,7 +21,7 @@
 //!
 //! Results that were imported are compared as well: they have verdicts of calls, and neither trials nor a joint configuration.
 //!
-//! - [`conditions`]: under which conditions both were measured;
+//! - `conditions`: under which conditions both were measured;
 //! - [`evidence`]: what the trials of an item showed, on one side;
 //! - [`items`]: the changes of single items;
 //! - [`pairs`]: which results are held against which.

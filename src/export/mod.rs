@@ -33,7 +33,7 @@ use crate::trial::{Intervention, Treatment};
 /// Calls without which runc cannot start a container once a profile is installed, even if it installs it as late as it can, which it
 /// does with `no-new-privileges`. They are let through whatever the app needs.
 ///
-/// Found by taking away one call at a time (runc 1.1 under Docker 20.10); with these, those of the app and [`CONSEQUENCES`] alone,
+/// Found by taking away one call at a time (runc 1.1 under Docker 20.10); with these, those of the app and `CONSEQUENCES` alone,
 /// containers started every time.
 pub const RUNTIME_NEEDS: &[&str] = &["close", "execve", "fstatfs", "futex", "getdents64", "openat", "write"];
 
