@@ -55,15 +55,12 @@ pub fn align(usual: &[Sysno], after: &[(Sysno, bool)]) -> Alignment {
     };
     let pairs = (0..usual.len()).flat_map(|skipped| (0..after.len()).map(move |inserted| (skipped, inserted)));
     let best = pairs.filter(|(skipped, inserted)| meets(*skipped, *inserted));
-    match best.min_by_key(|(skipped, inserted)| (skipped + inserted, *inserted)) {
-        Some((skipped, inserted)) => {
-            let common = in_common(skipped, inserted);
-            Alignment { inserted, skipped: usual[..skipped].to_vec(), common, meets: true }
-        }
-        None => {
-            let meets = usual.is_empty() && after.is_empty();
-            Alignment { inserted: after.len(), skipped: Vec::new(), common: 0, meets }
-        }
+    if let Some((skipped, inserted)) = best.min_by_key(|(skipped, inserted)| (skipped + inserted, *inserted)) {
+        let common = in_common(skipped, inserted);
+        Alignment { inserted, skipped: usual[..skipped].to_vec(), common, meets: true }
+    } else {
+        let meets = usual.is_empty() && after.is_empty();
+        Alignment { inserted: after.len(), skipped: Vec::new(), common: 0, meets }
     }
 }
 
