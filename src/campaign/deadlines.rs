@@ -42,8 +42,8 @@ const CONTAINERS: Rules = Rules {
     ready_at_first: Rule { factor: 5, shortest: Duration::from_millis(800) },
     work_at_first: Rule { factor: 3, shortest: Duration::from_millis(1200) },
     processor_at_first: Rule { factor: 2, shortest: Duration::from_millis(500) },
-    ready: Rule { factor: 12, shortest: Duration::from_secs(2) },
-    work: Rule { factor: 6, shortest: Duration::from_secs(2) },
+    ready: Rule { factor: 12, shortest: Duration::from_secs(3) },
+    work: Rule { factor: 6, shortest: Duration::from_secs(3) },
     // An app may well pass although some of its threads do nothing but look again and again.
     processor: None,
 };

@@ -5,7 +5,9 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::spec::{Kind, Workload};
-use crate::trial::{Care, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, TrialRequest, Trouble};
+use crate::trial::{
+    Care, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, Purpose, TrialRequest, Trouble,
+};
 
 /// Judges `observation` by the criteria of `workload`, which is exercised as `kind` and, for a server, on `port`.
 ///
@@ -43,7 +45,11 @@ pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Obse
         {
             return true;
         }
-        FailCause::Deadline { .. } | FailCause::NeverReady { .. } => 80,
+        // Everything avoidable was seen to work by itself, and many notified calls take much processor time together.
+        FailCause::Deadline { .. } | FailCause::NeverReady { .. } if request.purpose == Purpose::Joint => {
+            return request.care != Care::Alone;
+        }
+        FailCause::Deadline { .. } | FailCause::NeverReady { .. } => 50,
         FailCause::ClientExitCode { .. } | FailCause::ClientDied { .. } => 50,
         FailCause::OutputMismatch { .. }
         | FailCause::OutputForbidden { .. }
@@ -387,10 +393,14 @@ mod tests {
         assert!(doubtful(Care::Usual, &late, &observation));
         assert!(!doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Usual, &mismatch, &observation));
-        observation.app.starved = Duration::from_millis(501);
+        observation.app.starved = Duration::from_millis(499);
         assert!(!doubtful(Care::Patient, &late, &observation), "what is left of the time would have been enough");
+        observation.app.starved = Duration::from_millis(501);
         assert!(doubtful(Care::Usual, &mismatch, &observation));
         assert!(!doubtful(Care::Usual, &crash, &observation), "no process crashes because it has to wait");
+        let joint = TrialRequest { purpose: Purpose::Joint, ..request(Care::Patient) };
+        assert!(is_doubtful(&joint, &late, &observation), "a verified configuration is not given up before it was tried alone");
+        assert!(!is_doubtful(&TrialRequest { care: Care::Alone, ..joint }, &late, &observation));
         observation.app.starved = Duration::from_millis(801);
         assert!(doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
