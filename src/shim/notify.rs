@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,14 @@ impl Shared {
     }
 }
 
+/// Answers after which a notifier that wakes the app synchronously breaks off …
+const ANSWERS_IN_A_ROW: u32 = 1024;
+/// … for so long.
+const BREAK: Duration = Duration::from_micros(50);
+
+/// Treated ends of threads and processes that are answered at once: an app has only so many threads.
+const ENDINGS_AT_ONCE: u32 = 1000;
+
 /// Answers the app's notified calls until there are none left.
 #[derive(Debug)]
 pub(super) struct Notifier {
@@ -90,6 +99,8 @@ pub(super) struct Notifier {
     /// Indexed by call number.
     known: Vec<Option<Known>>,
     shared: Arc<Shared>,
+    /// Treated calls that would have ended a thread or process.
+    endings: AtomicU32,
 }
 
 impl Notifier {
@@ -105,13 +116,22 @@ impl Notifier {
             let role = if lifecycle.contains(&call) { role(call) } else { Role::Ordinary };
             known[index] = Some(Known { call, role });
         }
-        Self { listener, watch, treatments: Treatments::new(intervention), known, shared }
+        Self { listener, watch, treatments: Treatments::new(intervention), known, shared, endings: AtomicU32::new(0) }
     }
 
     /// Serves until the listener fails, which it does when the last process of the app is gone.
     pub(super) fn run(&self) {
-        self.listener.wake_up_synchronously(true);
+        // An app that does nothing but repeat a treated call hands its processor to and fro with this thread, and nobody else gets
+        // it: two such trials stopped a machine with two processors for a minute and a half (Linux 6.18). A trace has real calls
+        // in between as a rule, and profits: it breaks off now and then.
+        let synchronously = self.watch == Watch::Everything;
+        self.listener.wake_up_synchronously(synchronously);
+        let mut answers: u32 = 0;
         loop {
+            answers = answers.wrapping_add(1);
+            if synchronously && answers.is_multiple_of(ANSWERS_IN_A_ROW) {
+                std::thread::sleep(BREAK);
+            }
             let served = match self.listener.receive() {
                 Ok(Some(notification)) => self.serve(&notification),
                 Ok(None) => Ok(()),
@@ -151,6 +171,9 @@ impl Notifier {
             recorder.count(call, notification);
             recorder.count_item(item);
         }
+        if treated.is_some() && matches!(role, Role::EndProcess | Role::EndThread) {
+            self.slow_down();
+        }
         match treated {
             Some((Item::Call(_) | Item::Feature(_), Treatment::Stub)) => self.answer(notification, Answer::Error(libc::ENOSYS)),
             Some((Item::Call(_) | Item::Feature(_), Treatment::Fake)) => self.answer(notification, Answer::Zero),
@@ -163,6 +186,14 @@ impl Notifier {
                 }
                 self.answer(notification, Answer::Continue)
             }
+        }
+    }
+
+    /// A thread that was not let go asks again, and again (glibc's loop around `exit`), as fast as it is answered. It has nothing
+    /// else to do, so it loses nothing by waiting, and the trials beside it get the processor.
+    fn slow_down(&self) {
+        if self.endings.fetch_add(1, Ordering::Relaxed) > ENDINGS_AT_ONCE {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
