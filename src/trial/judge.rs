@@ -33,8 +33,7 @@ pub fn judge(workload: &Workload, kind: Kind, port: Option<u16>, observation: &O
 ///
 /// A run that is given only a first look may be late because it is slow. And where a thread of app or client spent most of the
 /// time waiting for a processor, what depends on time (a deadline, what the client reached and printed) may go wrong without
-/// anybody's fault. A long deadline is many times what the baseline takes, so there it has to have waited nearly all the time. A run
-/// that is alone is as quiet as it gets: its failures always count.
+/// anybody's fault. A run that is alone is as quiet as it gets: its failures always count.
 #[must_use]
 pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Observation) -> bool {
     let Outcome::Fail(cause) = outcome else { return false };
@@ -49,8 +48,10 @@ pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Obse
         FailCause::Deadline { .. } | FailCause::NeverReady { .. } if request.purpose == Purpose::Joint => {
             return request.care != Care::Alone;
         }
-        FailCause::Deadline { .. } | FailCause::NeverReady { .. } => 50,
-        FailCause::ClientExitCode { .. } | FailCause::ClientDied { .. } => 50,
+        FailCause::Deadline { .. }
+        | FailCause::NeverReady { .. }
+        | FailCause::ClientExitCode { .. }
+        | FailCause::ClientDied { .. } => 50,
         FailCause::OutputMismatch { .. }
         | FailCause::OutputForbidden { .. }
         | FailCause::OutputDiffers { .. }
