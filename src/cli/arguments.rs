@@ -89,6 +89,14 @@ pub(super) enum Format {
     Json,
 }
 
+/// How tables are printed: for people, for programs, or for spreadsheets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DataFormat {
+    Text,
+    Json,
+    Csv,
+}
+
 /// How a campaign gets to its joint configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum StrategyChoice {

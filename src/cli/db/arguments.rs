@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::super::arguments::DataFormat;
 use super::super::database::DatabaseArguments;
 use crate::store::Date;
 use crate::syscalls::Sysno;
@@ -33,14 +34,6 @@ pub(super) enum DbVerb {
     List(ListArguments),
     Stats(StatsArguments),
     Why(WhyArguments),
-}
-
-/// How data is printed: for people or for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum DataFormat {
-    Text,
-    Json,
-    Csv,
 }
 
 /// Take the measurements of a loupedb tree over

@@ -4,7 +4,8 @@ use super::super::database::Database;
 use super::super::printer::Printer;
 use super::super::settings::Environment;
 use super::super::status::Status;
-use super::arguments::{DataFormat, ListArguments};
+use super::arguments::ListArguments;
+use crate::cli::arguments::DataFormat;
 use crate::report;
 
 /// Prints the list.

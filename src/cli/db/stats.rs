@@ -4,7 +4,8 @@ use super::super::database::Database;
 use super::super::printer::Printer;
 use super::super::settings::Environment;
 use super::super::status::Status;
-use super::arguments::{DataFormat, StatsArguments, StatsTable};
+use super::arguments::{StatsArguments, StatsTable};
+use crate::cli::arguments::DataFormat;
 use crate::report::{self, Statistics};
 
 /// Prints the statistics.

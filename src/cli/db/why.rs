@@ -5,7 +5,8 @@ use super::super::printer::Printer;
 use super::super::settings::Environment;
 use super::super::show;
 use super::super::status::Status;
-use super::arguments::{DataFormat, WhyArguments};
+use super::arguments::WhyArguments;
+use crate::cli::arguments::DataFormat;
 use crate::report::{self, CallAnswer, CallEvidence};
 use crate::store::Origin;
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
 
 use super::tracker::{Course, Tracker, about};
-use super::{Reporter, last_line};
+use super::{Reporter, last_line, style};
 use crate::campaign::{CampaignName, Event};
 use crate::cli::printer::Printer;
 use crate::report::counted;
@@ -98,10 +98,6 @@ impl Reporter for Bars {
         }
         self.printer.stop_drawing();
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("invariant: the templates in this file are valid").progress_chars("=> ")
 }
 
 #[cfg(test)]

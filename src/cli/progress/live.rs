@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
 
 use super::tracker::{Course, Tracker};
-use super::{Reporter, first_line};
+use super::{Reporter, first_line, style};
 use crate::campaign::{CampaignName, Event};
 use crate::cli::printer::Printer;
 use crate::trial::{Item, Outcome, Treatment};
@@ -120,10 +120,6 @@ impl Reporter for LiveTable {
         }
         self.printer.stop_drawing();
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("invariant: the templates in this file are valid").progress_chars("=> ")
 }
 
 #[cfg(test)]

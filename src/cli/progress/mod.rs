@@ -1,6 +1,7 @@
 //! Reporters: what a user sees of a batch while it goes on. Pure consumers of [`Event`]s; none of them decides anything.
 //!
-//! [`bars`] draws on a terminal, [`plain`] writes lines where there is none, [`json`] writes every event for programs.
+//! [`bars`] draws on a terminal, [`live`] does so for a single command, with a table that fills; [`plain`] writes lines where there
+//! is no terminal, [`json`] writes every event for programs.
 //! Time comes in from outside, as the time since the batch began, so what they write follows from events and times alone.
 
 mod bars;
@@ -11,6 +12,8 @@ mod tracker;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use indicatif::ProgressStyle;
 
 use super::arguments::Format;
 use super::printer::Printer;
@@ -25,6 +28,11 @@ pub(super) trait Reporter: Send {
 
     /// The batch is over: whatever still stands on the terminal goes away.
     fn finish(&mut self) {}
+}
+
+/// How a line on the terminal is laid out; `template` is one of this folder's.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("invariant: the templates in this folder are valid").progress_chars("=> ")
 }
 
 /// The reporters of one batch. Events come from several tasks, so they queue here.

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
+use super::super::arguments::DataFormat;
 use crate::syscalls::Sysno;
 
 /// Read a program or its sources instead of running it
@@ -24,14 +25,6 @@ pub(in super::super) struct StaticArguments {
 pub(super) enum StaticVerb {
     Binary(BinaryArguments),
     Source(SourceArguments),
-}
-
-/// How a result is printed: for people or for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum DataFormat {
-    Text,
-    Json,
-    Csv,
 }
 
 /// Report the system calls of a program and of every object it would load
