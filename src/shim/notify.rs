@@ -3,9 +3,9 @@
 //! It blocks in the kernel while nothing happens; two system calls are its whole cost per notified call, as reading
 //! `/proc` for the caller's name is done once per thread and program.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,11 +82,6 @@ impl Shared {
     }
 }
 
-/// Answers after which a notifier that wakes the app synchronously breaks off …
-const ANSWERS_IN_A_ROW: u32 = 1024;
-/// … for so long.
-const BREAK: Duration = Duration::from_micros(50);
-
 /// Treated ends of threads and processes that are answered at once: an app has only so many threads.
 const ENDINGS_AT_ONCE: u32 = 1000;
 
@@ -100,7 +95,7 @@ pub(super) struct Notifier {
     known: Vec<Option<Known>>,
     shared: Arc<Shared>,
     /// Treated calls that would have ended a thread or process.
-    endings: AtomicU32,
+    endings: Cell<u32>,
 }
 
 impl Notifier {
@@ -116,22 +111,13 @@ impl Notifier {
             let role = if lifecycle.contains(&call) { role(call) } else { Role::Ordinary };
             known[index] = Some(Known { call, role });
         }
-        Self { listener, watch, treatments: Treatments::new(intervention), known, shared, endings: AtomicU32::new(0) }
+        Self { listener, watch, treatments: Treatments::new(intervention), known, shared, endings: Cell::new(0) }
     }
 
     /// Serves until the listener fails, which it does when the last process of the app is gone.
     pub(super) fn run(&self) {
-        // An app that does nothing but repeat a treated call hands its processor to and fro with this thread, and nobody else gets
-        // it: two such trials stopped a machine with two processors for a minute and a half (Linux 6.18). A trace has real calls
-        // in between as a rule, and profits: it breaks off now and then.
-        let synchronously = self.watch == Watch::Everything;
-        self.listener.wake_up_synchronously(synchronously);
-        let mut answers: u32 = 0;
+        self.listener.wake_up_synchronously(true);
         loop {
-            answers = answers.wrapping_add(1);
-            if synchronously && answers.is_multiple_of(ANSWERS_IN_A_ROW) {
-                std::thread::sleep(BREAK);
-            }
             let served = match self.listener.receive() {
                 Ok(Some(notification)) => self.serve(&notification),
                 Ok(None) => Ok(()),
@@ -158,6 +144,9 @@ impl Notifier {
             return self.listener.answer(notification.id, Answer::Continue).map(drop);
         };
         let treated = self.treatments.of(call, notification);
+        if treated.is_some() || self.watch == Watch::Everything {
+            self.meet(notification.thread);
+        }
         if self.watch == Watch::Everything {
             let carried = treatments::carried(call, notification);
             let mut recorder = self.shared.recorder();
@@ -189,10 +178,23 @@ impl Notifier {
         }
     }
 
+    /// Takes note of the process of a thread that was never heard of, while it waits for its answer and so is surely there. Its birth
+    /// may have been missed where the parent was long without a processor; and what its answer does to it must not be.
+    fn meet(&self, thread: u32) {
+        if self.shared.recorder().is_new(thread)
+            && let Some((process, _)) = processes::process_of_thread(thread)
+        {
+            self.shared.processes().add(process);
+        }
+    }
+
     /// A thread that was not let go asks again, and again (glibc's loop around `exit`), as fast as it is answered. It has nothing
-    /// else to do, so it loses nothing by waiting, and the trials beside it get the processor.
+    /// else to do, so it loses nothing by waiting, and the trials beside it get the processor: two such loops stopped a machine with
+    /// two of them for a minute and a half (fio with `exit` stubbed and faked, Linux 6.18).
     fn slow_down(&self) {
-        if self.endings.fetch_add(1, Ordering::Relaxed) > ENDINGS_AT_ONCE {
+        if self.endings.get() < ENDINGS_AT_ONCE {
+            self.endings.set(self.endings.get() + 1);
+        } else {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -258,7 +260,8 @@ impl Notifier {
 }
 
 /// How long to look for the child of a call that makes one. It takes a few dozen microseconds once the parent gets a processor,
-/// and the call may fail. A child that dies of a signal before it is seen, and whose parent ignores `SIGCHLD`, is overlooked.
+/// and the call may fail. A child that dies of a signal before it is seen or makes a treated call, and whose parent ignores
+/// `SIGCHLD`, is overlooked.
 const BIRTH_LIMIT: Duration = Duration::from_millis(5);
 
 /// Whether a `clone` or `clone3` makes a thread of the same process: `CLONE_THREAD` in its flags (clone(2)).

@@ -1,7 +1,8 @@
 //! Which processes of the app live, and which died of a signal: also those that their own parent reaps.
 //!
 //! The supervisor is the init of its pid namespace (or, where there is none of its own, at least the subreaper of its
-//! descendants), so it reaps orphans itself and learns their wait status. A worker's status goes to the worker's parent. Three sources tell of it, the best first:
+//! descendants), so it reaps orphans itself and learns their wait status. A worker's status goes to the worker's parent. Three
+//! sources tell of it, the best first:
 //!
 //! 1. a zombie that has not been reaped yet (`exit_code`, the 52nd field of `/proc/[pid]/stat`, proc(5)): its parent's
 //!    `wait4` is notified, so there is a look at it before it is gone;

@@ -82,6 +82,11 @@ impl Recorder {
         }
     }
 
+    /// Whether nothing was counted of this thread yet.
+    pub(super) fn is_new(&self, thread: u32) -> bool {
+        !self.threads.contains_key(&thread)
+    }
+
     pub(super) fn count(&mut self, call: Sysno, notification: &Notification) {
         let index = self.name_index(notification.thread);
         let counter = self.calls.entry(call).or_insert_with(|| {
