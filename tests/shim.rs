@@ -104,6 +104,7 @@ impl Shim {
             watch,
             output_limit: 64 * 1024,
             processor_limit,
+            files: vec!["/etc/hostname".to_owned(), "/etc".to_owned(), "/nonexistent".to_owned()],
         }));
         assert_eq!(shim.hear(), Some(Event::Hello));
         shim

@@ -35,8 +35,13 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let place = std::env::current_dir().context("cannot tell the working directory")?;
     for number in 0_u32.. {
         control.send(&Event::Hello)?;
-        let Command::Stage(request) = control.wait()? else {
-            return Err(ShimError::new("expected the command to make a container"));
+        let request = loop {
+            match control.wait()? {
+                Command::Stage(request) => break request,
+                // For the last trial, whose app was over by itself meanwhile.
+                Command::Finish => {}
+                other => return Err(ShimError::new(format!("a stage cannot {other:?}"))),
+            }
         };
         let network = networks.next().context("got no network namespace from the sidecar")?;
         let layers = PathBuf::from(STAGE_DIRECTORY).join(number.to_string());
