@@ -168,6 +168,7 @@ impl<E: Engine> Campaign<'_, E> {
         let platform = self.engine.platform().await?;
         let Some(session) = self.prepare().await else { return Ok(CampaignEnd::Interrupted) };
         let session = session?;
+        let platform = Platform { isolation: session.isolation().or(platform.isolation), ..platform };
         let result = self.measure(&session, &platform, begin).await;
         session.close().await;
         result

@@ -17,6 +17,7 @@ use super::settings::{default_jobs, default_jobs_for_commands};
 use super::shard::Shard;
 use super::static_analysis::StaticArguments;
 use super::trace::TraceArguments;
+use crate::engine::docker::Staging;
 use crate::explore::{Details, Reasons, Settings, Strategy};
 use crate::store::Freshness;
 use crate::trial::Item;
@@ -102,6 +103,13 @@ pub(super) enum DataFormat {
 pub(super) enum StrategyChoice {
     Exhaustive,
     Joint,
+}
+
+/// Who makes the containers in which single items are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ContainersChoice {
+    Nested,
+    Engine,
 }
 
 /// Which argument features and pseudo-files are tried.
@@ -321,6 +329,10 @@ pub(super) struct Measuring {
     /// fake that works in a run of its own as well, or not at all
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = ReasonsChoice::Together)]
     reasons: ReasonsChoice,
+    /// How single items are tried: in containers that the shim makes inside of the engine's, in milliseconds each, or in the engine's
+    /// own like everything else
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ContainersChoice::Nested)]
+    containers: ContainersChoice,
     /// Don't count how often a stubbed or faked call was made: for calls too hot for that
     #[arg(long)]
     no_hits: bool,
@@ -344,6 +356,14 @@ impl Measuring {
     /// The same for commands of this machine. Those that are not kept apart take turns, or each would meet what others write.
     pub(super) fn jobs_for_commands(&self, isolated: bool) -> usize {
         self.jobs.unwrap_or_else(|| if isolated { default_jobs_for_commands() } else { 1 })
+    }
+
+    /// Who makes the containers of trials.
+    pub(super) fn staging(&self) -> Staging {
+        match self.containers {
+            ContainersChoice::Nested => Staging::Stages,
+            ContainersChoice::Engine => Staging::Engine,
+        }
     }
 
     /// What earlier results are good for.

@@ -68,7 +68,7 @@ async fn carry_out(
     let stop = Stop::default();
     interrupt::listen(stop.clone(), printer.clone()).context("cannot listen for signals")?;
     let opening = async {
-        let engine = DockerEngine::connect(environment.docker_host.as_deref()).await?;
+        let engine = DockerEngine::connect(environment.docker_host.as_deref()).await?.with(measuring.staging());
         let reaped = engine.reap().await?;
         Ok::<_, EngineError>((engine, reaped))
     };

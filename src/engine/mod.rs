@@ -152,6 +152,11 @@ pub trait Session: Send + Sync {
     /// What was made ready.
     fn subject(&self) -> &Subject;
 
+    /// What keeps its trials apart, where that is not the same for every session of its engine.
+    fn isolation(&self) -> Option<String> {
+        None
+    }
+
     /// Says how many trials will be asked for from now on, at most, as far as can be told: an engine may prepare for them.
     fn expect(&self, trials: usize);
 

@@ -14,14 +14,18 @@ use super::sys::Program;
 /// What `PATH` is where the container has none, as container runtimes assume it.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Finds the executable of `command` and gathers what `execve` needs; the environment is the shim's own.
+/// Finds the executable of `command` and gathers what `execve` needs; the environment is the shim's own, but for `HOME` if that is
+/// given.
 pub(super) fn program(
     command: &[String],
     filter: Option<Vec<sock_filter>>,
     dropped_capabilities: Vec<libc::c_ulong>,
+    home: Option<&str>,
 ) -> io::Result<Program> {
     let name = command.first().ok_or_else(|| io::Error::other("the command line is empty"))?;
-    let environment = std::env::vars_os().map(|(key, value)| {
+    let inherited = std::env::vars_os().filter(|(key, _)| home.is_none() || key != "HOME");
+    let given = home.map(|home| (OsString::from("HOME"), OsString::from(home)));
+    let environment = inherited.chain(given).map(|(key, value)| {
         let mut entry = key;
         entry.push("=");
         entry.push(value);

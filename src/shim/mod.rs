@@ -9,6 +9,8 @@
 //!   Instead of launching an app it can observe a command with ptrace(2), which tells how every call ended (`tracer`).
 //! - `loupe-shim nest` is the same without any container: it makes surroundings for the app first, by namespaces and
 //!   throw-away file systems (`nest`), and is the supervisor in them.
+//! - `loupe-shim stage` is the init of a container in which the containers of trials are made, one after the other: each a supervisor
+//!   in namespaces and under an overlay of its own (`stage`).
 //! - `loupe-shim sidecar` is the init of a job slot's sidecar: it makes network namespaces and runs clients and check
 //!   scripts in them (`sidecar`).
 //!
@@ -19,12 +21,15 @@ mod control;
 mod empty_file;
 mod launch;
 mod listening;
+mod memory;
 mod nest;
+mod network;
 mod notify;
 mod output;
 mod processes;
 mod recorder;
 mod sidecar;
+mod stage;
 mod supervise;
 mod sys;
 mod tracer;
@@ -41,6 +46,8 @@ use crate::trial::wire::Event;
 pub const PATH: &str = "/loupe/loupe-shim";
 /// Where the temporary files of a job lie in the sidecar.
 pub const TRIAL_DIRECTORY: &str = "/trial";
+/// Where a stage keeps what its trials write.
+pub const STAGE_DIRECTORY: &str = "/loupe-stage";
 /// The directories of a sidecar that are writable, and empty for every job.
 pub const TEMPORARY_DIRECTORIES: [&str; 5] = ["/tmp", "/run", "/var/tmp", "/dev/shm", TRIAL_DIRECTORY];
 
@@ -51,9 +58,10 @@ pub fn main() -> ExitCode {
     let run: fn(&mut Control) -> Result<(), ShimError> = match mode.as_str() {
         "supervise" => supervise::run,
         "nest" => nest::run,
+        "stage" => stage::run,
         "sidecar" => sidecar::run,
         _ => {
-            let usage = "usage: loupe-shim supervise|nest|sidecar\nThis program is started by loupe, for each trial.\n";
+            let usage = "usage: loupe-shim supervise|nest|stage|sidecar\nThis program is started by loupe, for each trial.\n";
             let _ = std::io::Write::write_all(&mut std::io::stderr(), usage.as_bytes());
             return ExitCode::from(2);
         }

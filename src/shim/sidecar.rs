@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::control::{self, Control, Signals, wait_for};
+use super::network::Server;
 use super::output::Capture;
 use super::processes::{self, ending};
 use super::sys::{self, Spawned};
@@ -40,6 +41,8 @@ const OWN_PROC: &str = "/run/loupe-proc";
 pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let signals = Signals::take_over()?;
     mount_own_proc()?;
+    // Before anything else is told: whoever starts a stage has heard of this sidecar first.
+    let mut networks = Server::new().context("cannot make a socket for network namespaces")?;
     control.send(&Event::Hello)?;
     let mut job: Option<RunningJob> = None;
     loop {
@@ -75,6 +78,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
                 Command::Network => {
                     sys::new_network_namespace().context("cannot make a network namespace")?;
                     apply_network_settings()?;
+                    networks.pass_on().context("cannot pass a network namespace on")?;
                     control.send(&Event::NetworkReady)?;
                 }
                 Command::Run(request) if job.is_none() => job = Some(RunningJob::start(&request)?),
@@ -83,7 +87,12 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
                         job.cancel();
                     }
                 }
-                other @ (Command::Run(_) | Command::Launch(_) | Command::Observe(_) | Command::Nest(_) | Command::Finish) => {
+                other @ (Command::Run(_)
+                | Command::Launch(_)
+                | Command::Observe(_)
+                | Command::Nest(_)
+                | Command::Stage(_)
+                | Command::Finish) => {
                     return Err(ShimError::new(format!("a sidecar cannot {other:?} now")));
                 }
             }
@@ -215,7 +224,7 @@ fn job_init(job: &Job, status: &mut File) -> Result<(), ShimError> {
         return say(&Event::JobEnded(JobEnd::default()));
     }
     let refused = |error: &io::Error| Event::NotStarted { message: format!("cannot execute `{}`: {error}", job.command[0]) };
-    let mut program = match launch::program(&job.command, None, vec![CAP_NET_ADMIN, CAP_SYS_ADMIN]) {
+    let mut program = match launch::program(&job.command, None, vec![CAP_NET_ADMIN, CAP_SYS_ADMIN], None) {
         Ok(program) => program,
         Err(error) => return say(&refused(&error)),
     };
@@ -239,7 +248,7 @@ fn job_init(job: &Job, status: &mut File) -> Result<(), ShimError> {
 /// Starts the program as the image's user: by one more process that gives up its identity first, unless that is root.
 fn start_as(user: &str, program: &sys::Program) -> Result<Spawned, ShimError> {
     let identity = user::look_up(user).context("cannot find the client's user")?;
-    if identity.user == 0 && identity.group == 0 {
+    if identity.is_root() {
         return sys::spawn(program).context("cannot make a process");
     }
     sys::become_user(identity.user, identity.group, &identity.supplementary).context("cannot become the client's user")?;

@@ -2,6 +2,7 @@
 //!
 //! It is the init of an app's container, or what [`super::nest`] becomes once it has made its surroundings.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +18,7 @@ use super::notify::{Notifier, Shared};
 use super::output::Capture;
 use super::processes::{self, Processes, Realm};
 use super::sys::{self, Listener, Spawned};
-use super::{Context, ShimError, launch, tracer};
+use super::{Context, ShimError, launch, memory, tracer};
 use crate::filter;
 use crate::syscalls::Architecture;
 use crate::trial::wire::{AppReport, Command, Event, Launch};
@@ -34,6 +35,9 @@ const SCAN_SHARE: u32 = 20;
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait at the end for output that is still in a pipe.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Bytes taken of each file that the report is to bring along.
+const COLLECTED_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A stream of the app on its way into a [`Capture`].
 pub(super) struct Stream {
@@ -69,12 +73,23 @@ pub(super) struct Surroundings {
     /// Whether the processor time that goes into answering the app's calls counts as the app's: one that makes the same call again
     /// and again lets the supervisor do most of the work.
     pub(super) answers_count: bool,
+    /// Whether what runs out of memory in this control group is the app.
+    pub(super) own_control_group: bool,
+    /// What the app's `HOME` is, if not the shim's.
+    pub(super) home: Option<String>,
 }
 
 /// Runs one app in a container as the host commands it.
 pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let input = File::open("/dev/null").context("cannot open /dev/null")?.into();
-    let surroundings = Surroundings { input, realm: Realm::Namespace, dropped_capabilities: Vec::new(), answers_count: false };
+    let surroundings = Surroundings {
+        input,
+        realm: Realm::Namespace,
+        dropped_capabilities: Vec::new(),
+        answers_count: false,
+        own_control_group: true,
+        home: None,
+    };
     run_in(&surroundings, control)
 }
 
@@ -89,6 +104,7 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
     };
     let Some(app) = start(control, &request, surroundings)? else { return Ok(()) };
     let realm = surroundings.realm;
+    let killed_before = if surroundings.own_control_group { memory::kills() } else { None };
     let mut supervisor = Supervisor {
         app,
         realm,
@@ -96,6 +112,8 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
         main: None,
         announced: false,
         processor_limit: request.processor_limit,
+        files: request.files,
+        killed_before,
     };
     if let Err(error) = supervisor.watch(control, &signals) {
         // With a pid namespace of its own the app ends with this process.
@@ -119,7 +137,7 @@ struct App {
 /// Starts the app under its filter; `None` if its program can't be executed, which the host has been told then.
 fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -> Result<Option<App>, ShimError> {
     let dropped = surroundings.dropped_capabilities.iter().copied().chain([CAP_SYS_PTRACE]).collect();
-    let mut program = match launch::program(&request.command, None, dropped) {
+    let mut program = match launch::program(&request.command, None, dropped, surroundings.home.as_deref()) {
         Ok(program) => program,
         Err(error) => return not_started(control, request, &error),
     };
@@ -161,6 +179,20 @@ fn serve(listener: Listener, request: &Launch, shared: &Arc<Shared>) -> Result<(
     thread.spawn(move || notifier.run()).map(drop).context("cannot start the notifier")
 }
 
+/// The contents of those files that are there.
+fn collect(paths: &[String]) -> BTreeMap<String, Vec<u8>> {
+    let content = |path: &String| {
+        let metadata = std::fs::symlink_metadata(path).ok()?;
+        let mut content = Vec::new();
+        if metadata.is_file() {
+            // One that can't be read is there all the same.
+            let _ = File::open(path).and_then(|file| file.take(COLLECTED_LIMIT).read_to_end(&mut content));
+        }
+        Some((path.clone(), content))
+    };
+    paths.iter().filter_map(content).collect()
+}
+
 struct Supervisor {
     app: App,
     realm: Realm,
@@ -171,6 +203,10 @@ struct Supervisor {
     announced: bool,
     /// Processor time of which the host is to be told.
     processor_limit: Option<Duration>,
+    /// What the report is to bring along.
+    files: Vec<String>,
+    /// How many processes of the control group the kernel had killed for want of memory before, if that is of interest.
+    killed_before: Option<u64>,
 }
 
 impl Supervisor {
@@ -283,6 +319,8 @@ impl Supervisor {
         let starved = processes::starved(&living).max(blocked);
         self.kill_all(main_lives)?;
         self.drain()?;
+        let files = collect(&self.files);
+        let out_of_memory = self.killed_before.is_some_and(|before| memory::kills().is_some_and(|now| now > before));
         let (peak_of_dead, cpu_time) = sys::usage_of_children();
         let App { stdout, stderr, shared, .. } = self.app;
         let finish = |stream: Stream| -> Output { stream.capture.finish() };
@@ -290,7 +328,7 @@ impl Supervisor {
             daemonised: self.main.is_some() && !living.is_empty(),
             main: self.main,
             deaths,
-            out_of_memory: false,
+            out_of_memory,
             stdout: finish(stdout),
             stderr: finish(stderr),
             peak_rss_kib: peak_of_living.max(peak_of_dead),
@@ -299,7 +337,7 @@ impl Supervisor {
             starved,
         };
         let calls = shared.recorder().log();
-        Ok(AppReport { end, calls })
+        Ok(AppReport { end, calls, files })
     }
 
     /// Kills every process of the app, and reaps them all.

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "raw system calls; each block says why it is sound")]
 
 pub(super) mod ptrace;
+pub(super) mod sockets;
 
 use std::ffi::CString;
 use std::io;
@@ -463,6 +464,12 @@ pub(super) fn new_network_namespace() -> io::Result<()> {
     bring_loopback_up()
 }
 
+/// Moves the calling thread into a network namespace.
+pub(super) fn join_network_namespace(namespace: &OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the duration of the call.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) }.into()).map(drop)
+}
+
 /// Switches the loopback interface of the caller's network namespace on.
 pub(super) fn bring_loopback_up() -> io::Result<()> {
     // SAFETY: takes its arguments by value.
@@ -547,6 +554,12 @@ pub(super) fn reap(pid: libc::pid_t) -> io::Result<i32> {
     // SAFETY: `status` is a valid place to write to.
     check(unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) }.into())?;
     Ok(status)
+}
+
+/// Gives up a capability (`linux/capability.h`) for every program that will be executed (capabilities(7), *bounding set*).
+pub(super) fn drop_capability(capability: libc::c_ulong) {
+    // SAFETY: takes its arguments by value. It can fail only for a number that is no capability here.
+    unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
 }
 
 /// Sets group, supplementary groups and user of the calling process, in this order (credentials(7)).

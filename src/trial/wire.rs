@@ -222,6 +222,8 @@ pub struct Launch {
     pub output_limit: usize,
     /// Processor time of the app after which the supervisor says [`Event::Exhausted`], once.
     pub processor_limit: Option<Duration>,
+    /// Absolute paths of files that the report is to bring along.
+    pub files: Vec<String>,
 }
 
 /// A helper process (client or check script) for the sidecar to run, each in namespaces and temporary file systems of
@@ -262,11 +264,23 @@ pub struct Nest {
     pub input: Option<String>,
 }
 
+/// Whom a container on a stage is made for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// The image's `USER` (`name`, `uid`, `name:group` …); empty for root.
+    pub user: String,
+    /// Whether image or spec say what `HOME` is; otherwise it is that of the user.
+    pub home_is_set: bool,
+}
+
 /// What the host says to a shim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// To a shim outside any container, first of all: make these surroundings, and be the supervisor in them.
     Nest(Nest),
+    /// To a stage: make a container for one trial in the network namespace that the sidecar has just made, and be the supervisor
+    /// in it.
+    Stage(Stage),
     /// To a supervisor: install the filter, start the app.
     Launch(Launch),
     /// To a supervisor: observe a command, instead of launching an app.
@@ -294,8 +308,10 @@ impl Command {
                 if let Some(limit) = launch.processor_limit {
                     frame = frame.field("processor-microseconds", &limit.as_micros());
                 }
-                frame.children(arguments(&launch.command))
+                let files = launch.files.iter().map(|path| Frame::new("collect").field("path", path));
+                frame.children(arguments(&launch.command).chain(files))
             }
+            Self::Stage(stage) => Frame::new("stage").field("user", &stage.user).field("home-is-set", &stage.home_is_set),
             Self::Nest(nest) => {
                 let frame = Frame::new("nest").field("isolated", &nest.isolated).field("own-network", &nest.own_network);
                 match &nest.input {
@@ -328,6 +344,12 @@ impl Command {
         Ok(match frame.kind.as_str() {
             "launch" => Self::Launch(Launch {
                 command: command_line(&frame.frames()?)?,
+                files: frame
+                    .frames()?
+                    .iter()
+                    .filter(|child| child.kind == "collect")
+                    .map(|child| child.text("path").map(str::to_owned))
+                    .collect::<Result<_, WireError>>()?,
                 intervention: frame.parse("intervention")?,
                 watch: watch(frame)?,
                 output_limit: frame.parse("output-limit")?,
@@ -338,6 +360,7 @@ impl Command {
                 own_network: frame.parse("own-network")?,
                 input: frame.optional("input")?,
             }),
+            "stage" => Self::Stage(Stage { user: frame.text("user")?.to_owned(), home_is_set: frame.parse("home-is-set")? }),
             "observe" => Self::Observe(trace::observe(frame)?),
             "finish" => Self::Finish,
             "network" => Self::Network,
@@ -400,6 +423,8 @@ pub struct AppReport {
     pub end: AppEnd,
     /// What was counted.
     pub calls: CallLog,
+    /// The files that were asked for and are there, by path. What is no plain file is empty.
+    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 /// What a shim says to the host.
@@ -542,9 +567,10 @@ fn read_output(frame: &Frame, stdout: &mut Output, stderr: &mut Output) -> Resul
 }
 
 fn report_frame(report: &AppReport) -> Frame {
-    let AppReport { end, calls } = report;
+    let AppReport { end, calls, files } = report;
     let mut frame = with_ending(Frame::new("report"), end.main.as_ref())
         .field("daemonised", &end.daemonised)
+        .field("out-of-memory", &end.out_of_memory)
         .field("peak-rss-kib", &end.peak_rss_kib)
         .field("cpu-microseconds", &end.cpu_time.as_micros())
         .field("starved-microseconds", &end.starved.as_micros());
@@ -583,6 +609,7 @@ fn report_frame(report: &AppReport) -> Frame {
         let frame = Frame::new("foreign").field("architecture", &call.architecture).field("number", &call.number);
         children.push(frame.field("count", &count));
     }
+    children.extend(files.iter().map(|(path, content)| Frame::new("collected").field("path", path).body(content.clone())));
     children.extend(calls.aftermaths.iter().map(aftermath::frame_of));
     for (item, sequences) in &calls.sequences {
         children.extend(sequences.iter().map(|calls| aftermath::sequence_frame(*item, calls)));
@@ -594,6 +621,7 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
     let mut end = AppEnd {
         main: ending(frame)?,
         daemonised: frame.parse("daemonised")?,
+        out_of_memory: frame.parse("out-of-memory")?,
         peak_rss_kib: frame.parse("peak-rss-kib")?,
         cpu_time: Duration::from_micros(frame.parse("cpu-microseconds")?),
         open_files: frame.optional("open-files")?,
@@ -601,8 +629,12 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
         ..AppEnd::default()
     };
     let mut calls = CallLog::default();
+    let mut files = BTreeMap::new();
     for child in frame.frames()? {
         match child.kind.as_str() {
+            "collected" => {
+                files.insert(child.text("path")?.to_owned(), child.body.clone());
+            }
             "output" => read_output(&child, &mut end.stdout, &mut end.stderr)?,
             "death" => {
                 end.deaths.push(Death { process: child.text("process")?.to_owned(), signal: child.text("signal")?.to_owned() });
@@ -628,7 +660,7 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
             _ => return Err(child.unexpected()),
         }
     }
-    Ok(AppReport { end, calls })
+    Ok(AppReport { end, calls, files })
 }
 
 fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
@@ -702,7 +734,7 @@ mod tests {
                 main: Some(Ending::Signaled("SIGSEGV".to_owned())),
                 daemonised: true,
                 deaths: vec![Death { process: "a b\nc%".to_owned(), signal: "SIGSEGV".to_owned() }],
-                out_of_memory: false,
+                out_of_memory: true,
                 stdout: Output { kept: b"one\n#2\0\xff".to_vec(), dropped: 3 },
                 stderr: Output::default(),
                 peak_rss_kib: 4096,
@@ -719,6 +751,7 @@ mod tests {
                 aftermaths: vec![sample_aftermath()],
                 sequences: BTreeMap::from([("/dev/null".parse().unwrap(), vec![vec![call("read"), call("close")], Vec::new()])]),
             },
+            files: BTreeMap::from([("/var/a b".to_owned(), vec![0, 10, 255])]),
         }
     }
 
@@ -730,6 +763,7 @@ mod tests {
             watch: Watch::Everything,
             output_limit: 1000,
             processor_limit: Some(Duration::from_micros(7)),
+            files: vec!["/var/lib/a b".into()],
         };
         let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };
         let job = Job { command: vec!["wrk".into()], port: Some(80), user: "a:b".into(), output_limit: 5, files: vec![file] };
@@ -737,6 +771,7 @@ mod tests {
         let commands = [
             Command::Nest(nest),
             Command::Nest(Nest::default()),
+            Command::Stage(Stage { user: "a:b".into(), home_is_set: true }),
             Command::Launch(launch),
             Command::Finish,
             Command::Network,

@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
         }
         let engine = tokio::select! {
             () = stop.wait() => return Ok(None),
-            engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?,
+            engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?.with(arguments.measuring.staging()),
         };
         engine.reap().await?;
         Box::pin(setting.measure(&engine)).await

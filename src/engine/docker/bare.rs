@@ -67,7 +67,7 @@ impl DockerSession {
         let ended = Instant::now();
         self.containers.engine.remove_container(&container.id).await?;
         let removed = Instant::now();
-        self.berths.give_back(slot);
+        self.berths.keep(slot);
         Ok(BareCost { create: created - begin, start: started - created, wait: ended - started, remove: removed - ended })
     }
 }

@@ -4,6 +4,9 @@
 //! the app in that namespace whose shim waits for its command. Making one takes the engine a tenth of a second or more, most of
 //! it processor time of its own; so while trials run, the next berths are made. Each is used once: afterwards its container is
 //! removed, and its sidecar makes a network namespace for the next.
+//!
+//! On a *stage* (`crate::shim`) the app's container is made by the shim, inside a container of the engine that stays, in
+//! milliseconds: such berths are made when they are needed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,14 +58,24 @@ fn sidecar_trouble(broken: &Broken) -> Trouble {
     Trouble::Sidecar(broken.to_string())
 }
 
+/// Who makes the container of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Maker {
+    /// The engine.
+    Engine,
+    /// The shim, on a stage.
+    Stage,
+}
+
 /// Where one trial can begin.
 #[derive(Debug)]
 pub(super) struct Berth {
     pub(super) slot: Slot,
-    /// The app's container.
+    /// The app's container, or the stage that it is made on.
     pub(super) container: Container,
     /// The conversation with its shim, which waits for the command to launch the app.
     pub(super) app: Conversation,
+    pub(super) maker: Maker,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +94,12 @@ pub(super) struct Berths {
     containers: Arc<Containers>,
     /// Slots without a trial.
     idle: Mutex<Vec<Slot>>,
+    /// Stages without a trial, each with a slot of its own.
+    stages: Mutex<Vec<Berth>>,
+    /// One on which a container has been made already.
+    tried: Mutex<Option<Berth>>,
+    /// Whether engine's containers are made ahead.
+    ahead: AtomicBool,
     counts: Mutex<Counts>,
     permits: Semaphore,
     sender: mpsc::UnboundedSender<Result<Berth, Trouble>>,
@@ -95,6 +114,9 @@ impl Berths {
         Self {
             containers,
             idle: Mutex::default(),
+            stages: Mutex::default(),
+            tried: Mutex::default(),
+            ahead: AtomicBool::new(true),
             counts: Mutex::default(),
             permits: Semaphore::new(AT_ONCE),
             sender,
@@ -109,8 +131,12 @@ impl Berths {
         lock(&self.counts).expected = Some(trials);
     }
 
-    /// The next berth. Others are made meanwhile and afterwards.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Berth, Trouble> {
+    /// The next berth. If engine's containers are made ahead, others are made meanwhile and afterwards.
+    pub(super) async fn take(self: &Arc<Self>, maker: Maker) -> Result<Berth, Trouble> {
+        if maker == Maker::Stage {
+            let late = |_| Trouble::Engine(format!("no container was there within {SETUP_LIMIT:?}"));
+            return timeout(SETUP_LIMIT, self.take_staged()).await.map_err(late)?;
+        }
         let waiting = Waiting::begin(self);
         self.fill();
         let berth = self.ready.lock().await.recv().await;
@@ -120,11 +146,65 @@ impl Berths {
         berth.unwrap_or(Err(Trouble::Interrupted))
     }
 
-    /// Takes back a slot whose sidecar has answered everything it was asked.
-    pub(super) fn give_back(&self, slot: Slot) {
-        if !self.closed.load(Ordering::SeqCst) {
-            lock(&self.idle).push(slot);
+    /// Makes the first container on a stage, to find out whether that works here. From then on none is made ahead by the engine.
+    pub(super) async fn try_stage(self: &Arc<Self>) -> Result<(), Trouble> {
+        let berth = self.take(Maker::Stage).await?;
+        *lock(&self.tried) = Some(berth);
+        self.ahead.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn take_staged(&self) -> Result<Berth, Trouble> {
+        if let Some(berth) = lock(&self.tried).take() {
+            return Ok(berth);
         }
+        let idle = lock(&self.stages).pop();
+        let mut berth = match idle {
+            Some(berth) => berth,
+            None => self.stage().await?,
+        };
+        let Berth { slot, app, .. } = &mut berth;
+        // The stage has cleared away what the last trial left; at first, it has found the sidecar.
+        greeting(app).await?;
+        slot.say(&Command::Network).await?;
+        loop {
+            if slot.hear().await? == Event::NetworkReady {
+                break;
+            }
+        }
+        app.send(&Command::Stage(self.containers.on_stage())).await.map_err(|broken| Trouble::Shim(broken.to_string()))?;
+        greeting(app).await?;
+        Ok(berth)
+    }
+
+    /// Another stage.
+    async fn stage(&self) -> Result<Berth, Trouble> {
+        let _permit = self.permits.acquire().await.map_err(|_| Trouble::Interrupted)?;
+        let mut slot = self.new_slot().await?;
+        loop {
+            if slot.hear().await? == Event::Hello {
+                break;
+            }
+        }
+        let container = self.containers.create(self.containers.stage_body(slot.id())).await?;
+        let app = self.containers.start(&container.id).await?;
+        Ok(Berth { slot, container, app, maker: Maker::Stage })
+    }
+
+    /// Takes back what can be used again of a berth whose sidecar, and stage, have answered everything they were asked.
+    pub(super) fn give_back(&self, berth: Berth) {
+        if self.closed.load(Ordering::SeqCst) {
+            return;
+        }
+        match berth.maker {
+            Maker::Engine => self.keep(berth.slot),
+            Maker::Stage => lock(&self.stages).push(berth),
+        }
+    }
+
+    /// Takes a slot back.
+    pub(super) fn keep(&self, slot: Slot) {
+        lock(&self.idle).push(slot);
     }
 
     /// Has as many berths made as are wanted.
@@ -133,7 +213,8 @@ impl Berths {
             return;
         }
         let mut counts = lock(&self.counts);
-        let ahead = counts.expected.map_or(AHEAD, |expected| AHEAD.min(expected));
+        let most = if self.ahead.load(Ordering::SeqCst) { AHEAD } else { 0 };
+        let ahead = counts.expected.map_or(most, |expected| most.min(expected));
         while counts.made < counts.waiting + ahead {
             counts.made += 1;
             let berths = Arc::clone(self);
@@ -164,11 +245,8 @@ impl Berths {
         network?;
         let container = container?;
         let mut app = self.containers.start(&container.id).await?;
-        match app.next().await {
-            Ok(Event::Hello) => Ok(Berth { slot, container, app }),
-            Ok(other) => Err(Trouble::Shim(format!("instead of a greeting: {other:?}"))),
-            Err(broken) => Err(Trouble::Shim(format!("before the app was started: {broken}"))),
-        }
+        greeting(&mut app).await?;
+        Ok(Berth { slot, container, app, maker: Maker::Engine })
     }
 
     /// An idle slot, or a new one.
@@ -177,6 +255,10 @@ impl Berths {
         if let Some(slot) = idle {
             return Ok(slot);
         }
+        self.new_slot().await
+    }
+
+    async fn new_slot(&self) -> Result<Slot, Trouble> {
         let container = self.containers.create(self.containers.sidecar_body()).await?;
         let conversation = self.containers.start(&container.id).await?;
         Ok(Slot { container, conversation })
@@ -188,9 +270,21 @@ impl Berths {
         let mut makers = std::mem::take(&mut *lock(&self.makers));
         makers.shutdown().await;
         lock(&self.idle).clear();
+        lock(&self.stages).clear();
+        drop(lock(&self.tried).take());
         let mut ready = self.ready.lock().await;
         ready.close();
         while ready.try_recv().is_ok() {}
+    }
+}
+
+/// Waits for a shim to say that it is there.
+async fn greeting(app: &mut Conversation) -> Result<(), Trouble> {
+    match app.next().await {
+        Ok(Event::Hello) => Ok(()),
+        Ok(Event::Trouble { message }) => Err(Trouble::Shim(message)),
+        Ok(other) => Err(Trouble::Shim(format!("instead of a greeting: {other:?}"))),
+        Err(broken) => Err(Trouble::Shim(format!("before the app was started: {broken}"))),
     }
 }
 

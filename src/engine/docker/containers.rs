@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType};
 use bollard::query_parameters::{CreateContainerOptions, InspectContainerOptions, StartContainerOptions};
 use tokio::task::JoinSet;
 
@@ -18,6 +18,7 @@ use super::shim_volume::shim_mount;
 use crate::shim;
 use crate::spec::Workload;
 use crate::trial::Trouble;
+use crate::trial::wire::Stage;
 
 /// Processes and threads of a sidecar.
 const SIDECAR_PIDS: i64 = 4096;
@@ -134,12 +135,45 @@ impl Containers {
         ContainerCreateBody { env: Some(self.environment.clone()), ..self.body(&self.image, "supervise", host_config) }
     }
 
+    /// A container like the app's, in which the shim makes containers for trials. It has to join the sidecar's first network
+    /// namespace, in which the two find each other.
+    pub(super) fn stage_body(&self, sidecar: &str) -> ContainerCreateBody {
+        let app = self.app_body(sidecar);
+        let host_config = app.host_config.unwrap_or_default();
+        let mut mounts = host_config.mounts.unwrap_or_default();
+        // Without a name: it is removed with the container.
+        mounts.push(Mount { typ: Some(MountType::VOLUME), target: Some(shim::STAGE_DIRECTORY.to_owned()), ..Mount::default() });
+        let mut security = host_config.security_opt.unwrap_or_default();
+        security.extend(self.free_to_mount());
+        ContainerCreateBody {
+            entrypoint: Some(vec![shim::PATH.to_owned(), "stage".to_owned()]),
+            user: Some("0:0".to_owned()),
+            host_config: Some(HostConfig {
+                mounts: Some(mounts),
+                cap_add: Some(vec!["SYS_PTRACE".to_owned(), "SYS_ADMIN".to_owned()]),
+                security_opt: Some(security),
+                ..host_config
+            }),
+            ..app
+        }
+    }
+
+    /// What is to be made on a stage.
+    pub(super) fn on_stage(&self) -> Stage {
+        let of_image = self.image.config.env.as_deref().unwrap_or_default();
+        let home_is_set = of_image.iter().chain(&self.environment).any(|variable| variable.starts_with("HOME="));
+        Stage { user: self.image.config.user.clone().unwrap_or_default(), home_is_set }
+    }
+
+    /// The default profile of AppArmor forbids mounting.
+    fn free_to_mount(&self) -> Option<String> {
+        self.engine.security.apparmor.then(|| "apparmor=unconfined".to_owned())
+    }
+
     pub(super) fn sidecar_body(&self) -> ContainerCreateBody {
         let mut security = vec!["no-new-privileges".to_owned(), "seccomp=unconfined".to_owned()];
-        if self.engine.security.apparmor {
-            // The default profile forbids mounting, which a job's fresh temporary file systems need.
-            security.push("apparmor=unconfined".to_owned());
-        }
+        // For a job's fresh temporary file systems.
+        security.extend(self.free_to_mount());
         let temporary = shim::TEMPORARY_DIRECTORIES.iter().filter(|directory| **directory != "/dev/shm");
         let host_config = HostConfig {
             network_mode: Some("none".to_owned()),

@@ -50,6 +50,17 @@ pub struct DockerEngine {
     owner: Arc<resources::Owner>,
     /// Whether treated calls are counted; see [`crate::trial::Watch`].
     security: Arc<Security>,
+    staging: Staging,
+}
+
+/// Who makes the containers of trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Staging {
+    /// The engine makes every one.
+    #[default]
+    Engine,
+    /// The shim makes those of single items, where it can; see [`crate::shim`].
+    Stages,
 }
 
 /// What the engine confines containers with.
@@ -86,7 +97,18 @@ impl DockerEngine {
         let info = docker.info().await.map_err(&unreachable)?;
         let options = info.security_options.unwrap_or_default();
         let security = Security { apparmor: options.iter().any(|option| option.contains("apparmor")) };
-        Ok(Self { docker, owner: Arc::new(resources::Owner::current()), security: Arc::new(security) })
+        Ok(Self {
+            docker,
+            owner: Arc::new(resources::Owner::current()),
+            security: Arc::new(security),
+            staging: Staging::default(),
+        })
+    }
+
+    /// The same engine with containers made as `staging` says.
+    #[must_use]
+    pub fn with(self, staging: Staging) -> Self {
+        Self { staging, ..self }
     }
 
     /// The version of the API that both sides agreed upon, such as `1.41`.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::{EngineError, Notice, Session, Subject};
-use super::DockerEngine;
-use super::berths::Berths;
+use super::berths::{Berths, Maker};
 use super::containers::Containers;
 use super::images::Image;
 use super::trial::Setting;
+use super::{DockerEngine, Staging};
 use crate::spec::{AppSpec, Kind, Workload};
-use crate::trial::{Deadline, Observation, TrialRequest, Trouble};
+use crate::trial::{Deadline, Observation, Purpose, TrialRequest, Trouble};
 
 /// An app made ready on a Docker Engine.
 #[derive(Debug)]
@@ -19,6 +19,20 @@ pub struct DockerSession {
     workload: Workload,
     pub(super) containers: Arc<Containers>,
     pub(super) berths: Arc<Berths>,
+    /// Whether there are stages.
+    staged: bool,
+}
+
+/// Whether containers can be made on stages here; if not, why, and that the engine makes them all.
+async fn try_stage(berths: &Arc<Berths>, notice: &Notice) -> bool {
+    match berths.try_stage().await {
+        Ok(()) => true,
+        Err(Trouble::Engine(message) | Trouble::Shim(message) | Trouble::Sidecar(message)) => {
+            notice(format!("every container is made by the engine, which takes longer: {message}"));
+            false
+        }
+        Err(Trouble::Interrupted) => false,
+    }
 }
 
 impl DockerSession {
@@ -51,16 +65,36 @@ impl DockerSession {
         let containers = Containers::new(engine.clone(), campaign, workload, image, sidecar_image, shim_volume);
         let containers = Arc::new(containers);
         let berths = Arc::new(Berths::new(Arc::clone(&containers)));
-        Ok(Self { subject, workload: workload.clone(), containers, berths })
+        let staged = engine.staging == Staging::Stages && try_stage(&berths, &notice).await;
+        Ok(Self { subject, workload: workload.clone(), containers, berths, staged })
+    }
+
+    /// Who makes the container of a trial. What everything hangs upon runs in containers of the engine's own: what the app uses, that
+    /// a broken app is noticed, and what is avoided at once.
+    fn maker(&self, purpose: Purpose) -> Maker {
+        match purpose {
+            Purpose::Baseline | Purpose::Single | Purpose::Quiet | Purpose::Others | Purpose::Reasons if self.staged => {
+                Maker::Stage
+            }
+            Purpose::Baseline
+            | Purpose::Single
+            | Purpose::Quiet
+            | Purpose::Others
+            | Purpose::Reasons
+            | Purpose::Trace
+            | Purpose::Control
+            | Purpose::Search
+            | Purpose::Joint => Maker::Engine,
+        }
     }
 
     async fn trial(&self, request: &TrialRequest, deadline: Deadline) -> Result<Observation, Trouble> {
         let begin = Instant::now();
-        let berth = self.berths.take().await?;
+        let berth = self.berths.take(self.maker(request.purpose)).await?;
         let setting = Setting { containers: &self.containers, subject: &self.subject, workload: &self.workload };
-        let (observation, slot) = setting.run(berth, request, deadline, begin).await?;
-        if let Some(slot) = slot {
-            self.berths.give_back(slot);
+        let (observation, berth) = setting.run(berth, request, deadline, begin).await?;
+        if let Some(berth) = berth {
+            self.berths.give_back(berth);
         }
         Ok(observation)
     }
@@ -96,6 +130,12 @@ fn resolve(app: &AppSpec, workload: &Workload, image: &Image, client: Option<&Im
 impl Session for DockerSession {
     fn subject(&self) -> &Subject {
         &self.subject
+    }
+
+    fn isolation(&self) -> Option<String> {
+        self.staged.then(|| {
+            "trials of single items and baselines in containers that the shim makes, all others in the engine's".to_owned()
+        })
     }
 
     fn expect(&self, trials: usize) {

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use tokio::time::{sleep_until, timeout};
 
 use super::super::Subject;
-use super::berths::{Berth, Slot};
+use super::berths::{Berth, Maker, Slot};
 use super::containers::{Container, Containers, engine_trouble};
 use super::conversation::{Broken, Conversation};
 use crate::shim;
@@ -34,8 +34,8 @@ pub(super) struct Setting<'a> {
     pub(super) workload: &'a Workload,
 }
 
-/// What became of a trial, and its slot if that can be used again.
-pub(super) type Ended = (Observation, Option<Slot>);
+/// What became of a trial, and its berth if there is something in it that can be used again.
+pub(super) type Ended = (Observation, Option<Berth>);
 
 impl Setting<'_> {
     /// Runs the trial in `berth`; it was asked for at `begin`.
@@ -46,25 +46,26 @@ impl Setting<'_> {
         deadline: Deadline,
         begin: Instant,
     ) -> Result<Ended, Trouble> {
-        let Berth { mut slot, container, mut app } = berth;
-        let launched = timeout(SHIM_LIMIT, self.launch(&mut slot, &mut app, request, deadline)).await;
+        let mut berth = berth;
+        let launched = timeout(SHIM_LIMIT, self.launch(&mut berth, request, deadline)).await;
         let launched = launched.map_err(|_| Trouble::Shim(format!("the app did not start within {SHIM_LIMIT:?}")))??;
         let Launched::Running = launched else {
-            return self.not_started(slot, launched, request).await;
+            return self.not_started(berth, launched, request).await;
         };
+        let Berth { slot, container, app, maker } = &mut berth;
         let mut course = Course::begin(self);
-        course.watch(&mut slot, &mut app, deadline).await?;
+        course.watch(slot, app, deadline).await?;
         let workload_time = course.started.elapsed();
         let mut usable = true;
         if course.job_running {
-            match self.end_job(&mut slot).await {
+            match self.end_job(slot).await {
                 Some(end) => course.client = course.client.or(Some(end)),
                 None => usable = false,
             }
         }
         let mut report = match course.report.take() {
             Some(report) => report,
-            None => self.finish(&container, &mut app).await?,
+            None => self.finish(container, app).await?,
         };
         let mut observation = Observation {
             deadline: course.late,
@@ -84,40 +85,38 @@ impl Setting<'_> {
             }),
             ..Observation::default()
         };
-        if report.end.deaths.iter().any(|death| death.signal == "SIGKILL") {
-            report.end.out_of_memory = self.containers.ran_out_of_memory(&container.id).await?;
+        if *maker == Maker::Engine {
+            if report.end.deaths.iter().any(|death| death.signal == "SIGKILL") {
+                report.end.out_of_memory |= self.containers.ran_out_of_memory(&container.id).await?;
+            }
+            // The engine may read what the app's user may not.
+            report.files = self.collect_files(&container.id).await?;
         }
         observation.app = report.end;
         observation.calls = report.calls;
-        observation.files = self.collect_files(&container.id).await?;
-        drop(container);
+        observation.files = report.files;
         if usable && let Some(check) = self.check_job(&observation) {
-            let (end, still_usable) = self.run_check(&mut slot, check).await?;
+            let (end, still_usable) = self.run_check(slot, check).await?;
             observation.check = Some(end);
             usable = still_usable;
         }
-        Ok((observation, usable.then_some(slot)))
+        Ok((observation, usable.then_some(berth)))
     }
 
     /// Of a baseline it is the app's doing that its program can't be executed; with treatments, which don't apply to the launch, it
     /// is nothing that can be explained.
-    async fn not_started(self, mut slot: Slot, launched: Launched, request: &TrialRequest) -> Result<Ended, Trouble> {
+    async fn not_started(self, mut berth: Berth, launched: Launched, request: &TrialRequest) -> Result<Ended, Trouble> {
         let Launched::NotStarted(message) = launched else { return Ok((Observation::default(), None)) };
         if !request.intervention.is_empty() {
             return Err(Trouble::Shim(message));
         }
-        let usable = self.end_job(&mut slot).await.is_some();
-        Ok((Observation { not_started: Some(message), ..Observation::default() }, usable.then_some(slot)))
+        let usable = self.end_job(&mut berth.slot).await.is_some();
+        Ok((Observation { not_started: Some(message), ..Observation::default() }, usable.then_some(berth)))
     }
 
     /// Has the client wait for the port, and the app begin.
-    async fn launch(
-        self,
-        slot: &mut Slot,
-        app: &mut Conversation,
-        request: &TrialRequest,
-        deadline: Deadline,
-    ) -> Result<Launched, Trouble> {
+    async fn launch(self, berth: &mut Berth, request: &TrialRequest, deadline: Deadline) -> Result<Launched, Trouble> {
+        let Berth { slot, app, maker, .. } = berth;
         if self.subject.kind == Kind::Server {
             slot.say(&Command::Run(self.client_job())).await?;
         }
@@ -127,6 +126,10 @@ impl Setting<'_> {
             watch: request.watch,
             output_limit: self.workload.limits.output,
             processor_limit: deadline.processor,
+            files: match maker {
+                Maker::Engine => Vec::new(),
+                Maker::Stage => self.workload.success.files.clone(),
+            },
         };
         app.send(&Command::Launch(launch)).await.map_err(|broken| Trouble::Shim(broken.to_string()))?;
         loop {

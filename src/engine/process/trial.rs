@@ -50,7 +50,7 @@ pub(super) async fn run(
     };
     session.end(conversation);
     observation.timings = Timings { setup: started - begin, ready: None, ..observation.timings };
-    let AppReport { end, calls } = report;
+    let AppReport { end, calls, files: _ } = report;
     if end.deaths.iter().any(|death| death.signal == "SIGKILL") && killed_for_memory() != killed_before {
         return Err(Trouble::Engine("the machine ran out of memory, and the kernel killed a process".to_owned()));
     }
@@ -77,6 +77,7 @@ async fn launch(
         watch: request.watch,
         output_limit: session.workload.limits.output,
         processor_limit: deadline.processor,
+        files: Vec::new(),
     };
     conversation.send(&Command::Launch(launch)).await.map_err(Trouble::Shim)?;
     loop {

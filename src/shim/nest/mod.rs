@@ -12,8 +12,8 @@
 //! subreaper of the app and ends its descendants one by one.
 
 mod devices;
-mod mounts;
-mod tree;
+pub(super) mod mounts;
+pub(super) mod tree;
 
 use std::fs::{self, File};
 use std::io;
@@ -47,8 +47,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     if !request.isolated {
         prctl::set_child_subreaper(true).context("cannot become the reaper of the command's processes")?;
         control.send(&Event::Nested { isolation: NOT_ISOLATED.to_owned() })?;
-        let surroundings =
-            Surroundings { input, realm: Realm::Descendants, dropped_capabilities: Vec::new(), answers_count: true };
+        let surroundings = surroundings(input, Realm::Descendants, Vec::new());
         return supervise::run_in(&surroundings, control);
     }
     let place = std::env::current_dir().context("cannot tell the working directory")?;
@@ -68,8 +67,13 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let isolation = settle(&request, own_user, &place)?;
     control.send(&Event::Nested { isolation })?;
     let dropped_capabilities = if own_user { Vec::new() } else { MACHINE_CAPABILITIES.to_vec() };
-    let surroundings = Surroundings { input, realm: Realm::Namespace, dropped_capabilities, answers_count: true };
+    let surroundings = surroundings(input, Realm::Namespace, dropped_capabilities);
     supervise::run_in(&surroundings, control)
+}
+
+/// What the supervisor of a command of this machine finds.
+fn surroundings(input: OwnedFd, realm: Realm, dropped_capabilities: Vec<libc::c_ulong>) -> Surroundings {
+    Surroundings { input, realm, dropped_capabilities, answers_count: true, own_control_group: false, home: None }
 }
 
 /// Opened now, as its name means nothing any more when the surroundings are there.

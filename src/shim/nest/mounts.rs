@@ -32,34 +32,39 @@ const OF_THE_KERNEL: [&str; 20] = [
 
 /// One file system where it can be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mount {
-    pub(super) point: PathBuf,
+pub(in crate::shim) struct Mount {
+    pub(in crate::shim) point: PathBuf,
     /// Such as `ext4`.
-    pub(super) kind: String,
+    pub(in crate::shim) kind: String,
     /// Those of the mount itself, such as `nosuid`.
     options: Vec<String>,
 }
 
 impl Mount {
     /// Whether it holds no files of anybody.
-    pub(super) fn is_of_the_kernel(&self) -> bool {
+    pub(in crate::shim) fn is_of_the_kernel(&self) -> bool {
         OF_THE_KERNEL.contains(&self.kind.as_str())
     }
 
     /// Whether it is likely to be the root of somebody's container, or comes and goes with some daemon.
-    pub(super) fn is_of_others(&self) -> bool {
+    pub(in crate::shim) fn is_of_others(&self) -> bool {
         self.kind == "overlay" || self.kind.starts_with("fuse.")
     }
 
+    /// Whether nothing can be written through it.
+    pub(in crate::shim) fn is_read_only(&self) -> bool {
+        self.options.iter().any(|option| option == "ro")
+    }
+
     /// What it does not allow; a copy of it has to forbid the same.
-    pub(super) fn restrictions(&self) -> MsFlags {
+    pub(in crate::shim) fn restrictions(&self) -> MsFlags {
         let known = [("nosuid", MsFlags::MS_NOSUID), ("nodev", MsFlags::MS_NODEV), ("noexec", MsFlags::MS_NOEXEC)];
         let set = known.into_iter().filter(|(name, _)| self.options.iter().any(|option| option == name));
         set.map(|(_, flag)| flag).collect()
     }
 
     /// How it keeps times; a remount by whoever may not change that has to repeat it.
-    pub(super) fn times(&self) -> MsFlags {
+    pub(in crate::shim) fn times(&self) -> MsFlags {
         let known =
             [("noatime", MsFlags::MS_NOATIME), ("nodiratime", MsFlags::MS_NODIRATIME), ("relatime", MsFlags::MS_RELATIME)];
         let set = known.into_iter().filter(|(name, _)| self.options.iter().any(|option| option == name));
@@ -78,7 +83,7 @@ impl Mount {
 }
 
 /// The file systems of a `mountinfo` file, parents before what is mounted in them; of several at one place the one that is seen.
-pub(super) fn parse(text: &str) -> Vec<Mount> {
+pub(in crate::shim) fn parse(text: &str) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = Vec::new();
     for mount in text.lines().filter_map(Mount::parse) {
         mounts.retain(|other| other.point != mount.point);
@@ -89,7 +94,7 @@ pub(super) fn parse(text: &str) -> Vec<Mount> {
 }
 
 /// The file system that holds `path`.
-pub(super) fn holding<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
+pub(in crate::shim) fn holding<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     mounts.iter().filter(|mount| path.starts_with(&mount.point)).max_by_key(|mount| mount.point.components().count())
 }
 

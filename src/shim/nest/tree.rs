@@ -259,30 +259,41 @@ impl Tree<'_> {
     /// Gives `new` the mode, times and, where it may, the owner of `old`. An owner's rights that its user does not have are taken
     /// away, as in a user namespace everything new belongs to that user.
     fn dress(&self, old: &Path, new: &Path) -> io::Result<()> {
+        if !self.own_user {
+            return dress(old, new);
+        }
         let metadata = fs::metadata(old)?;
         let mut mode = metadata.permissions().mode() & 0o7777;
-        if self.own_user {
-            for (right, bits) in [(AccessFlags::W_OK, 0o222), (AccessFlags::X_OK, 0o111), (AccessFlags::R_OK, 0o444)] {
-                if access(old, right).is_err() {
-                    mode &= !bits;
-                }
+        for (right, bits) in [(AccessFlags::W_OK, 0o222), (AccessFlags::X_OK, 0o111), (AccessFlags::R_OK, 0o444)] {
+            if access(old, right).is_err() {
+                mode &= !bits;
             }
-        } else {
-            chown(new, Some(metadata.uid()), Some(metadata.gid()))?;
         }
-        File::open(new)?.set_times(fs::FileTimes::new().set_accessed(metadata.accessed()?).set_modified(metadata.modified()?))?;
+        take_over_times(&metadata, new)?;
         fs::set_permissions(new, fs::Permissions::from_mode(mode))
     }
 }
 
+/// Gives the directory `new` the owner, mode and times of `old`.
+pub(in crate::shim) fn dress(old: &Path, new: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(old)?;
+    chown(new, Some(metadata.uid()), Some(metadata.gid()))?;
+    take_over_times(&metadata, new)?;
+    fs::set_permissions(new, fs::Permissions::from_mode(metadata.permissions().mode() & 0o7777))
+}
+
+fn take_over_times(metadata: &fs::Metadata, new: &Path) -> io::Result<()> {
+    File::open(new)?.set_times(fs::FileTimes::new().set_accessed(metadata.accessed()?).set_modified(metadata.modified()?))
+}
+
 /// Makes what is bound at `new` read-only, without allowing anything that was forbidden at `path` outside.
-pub(super) fn read_only(mounts: &[Mount], path: &Path, new: &Path) -> io::Result<()> {
+pub(in crate::shim) fn read_only(mounts: &[Mount], path: &Path, new: &Path) -> io::Result<()> {
     let kept = mounts::holding(mounts, path).map_or_else(MsFlags::empty, |mount| mount.restrictions() | mount.times());
     Ok(mount(NONE, new, NONE, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | kept, NONE)?)
 }
 
 /// A path as an option of a mount: commas end options, colons lower layers.
-fn escaped(path: &[u8]) -> Vec<u8> {
+pub(in crate::shim) fn escaped(path: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(path.len());
     for byte in path {
         if matches!(byte, b',' | b':' | b'\\') {
