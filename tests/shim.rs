@@ -104,6 +104,7 @@ impl Shim {
             watch,
             output_limit: 64 * 1024,
             processor_limit,
+            files: Vec::new(),
         }));
         assert_eq!(shim.hear(), Some(Event::Hello));
         shim
