@@ -97,6 +97,9 @@ fn what_is_asked_for_and_is_not_there_is_a_usage_error_with_a_hint() {
         (&["app", "--workload", "c"], "no results of workload `c` of `app`\nhint: it has a, b"),
         (&["app", "--unseen", "allow"], "forbids nothing\nhint: leave `--unseen` out, or add `--joint`"),
         (&["app", "--strace", "--enosys"], "cannot be used with"),
+        (&["app", "--features", "--enosys"], "cannot be used with"),
+        (&["app", "--features"], "no argument features of `app/a` were measured\nhint: leave `--features` out"),
+        (&["app", "--joint", "--features", "--unseen", "allow"], "hint: leave `--unseen` or `--features` out"),
     ] {
         let output = export(folder.path(), arguments);
         let errors = String::from_utf8(output.stderr).unwrap();

@@ -17,10 +17,12 @@
 //! after `prlimit64`. What was seen of that in the traced run of the joint configuration is let through as well; for the rest there is
 //! the choice of what becomes of calls that nobody saw ([`Unseen`]).
 //!
-//! Whole calls only: neither the runtime's profiles nor these tools can decide about what stands behind a pointer, and libseccomp lets
-//! an unconditional rule of a call win over conditional ones. So the configuration is that of the calls, which was verified by itself
-//! or as part of a larger one.
+//! Stubs and fakes are of whole calls only: neither the runtime's profiles nor these tools can decide about what stands behind a pointer,
+//! and libseccomp lets an unconditional rule of a call win over conditional ones. So the configuration is that of the calls, which was
+//! verified by itself or as part of a larger one. A profile can hold calls to the arguments that they were seen with
+//! ([`Policy::arguments`]), where these stand in registers and the container's runtime does not make the call itself.
 
+pub mod arguments;
 pub mod command_lines;
 pub mod seccomp;
 
@@ -28,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::Verdicts;
 use crate::syscalls::Sysno;
+use crate::syscalls::features::Feature;
 use crate::trial::{Intervention, Treatment};
 
 /// Calls without which runc cannot start a container once a profile is installed, even if it installs it as late as it can, which it
@@ -129,6 +132,8 @@ pub struct Policy {
     pub fallbacks: BTreeSet<Sysno>,
     /// Avoidable calls about which the workloads disagree, and which are let through therefore.
     pub disputed: BTreeSet<Sysno>,
+    /// The argument features that calls were seen with, if they are let through with these alone.
+    pub arguments: Option<BTreeSet<Feature>>,
 }
 
 impl Policy {

@@ -7,11 +7,12 @@
 //! another error than `EPERM` are all named; and a name that libseccomp does not know is skipped without a word, so a call newer than
 //! the library fails with whatever the default is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{CONSEQUENCES, Policy, RUNTIME_MAY_MAKE, RUNTIME_NEEDS, RUNTIME_STARTS_WITH, Unseen, named};
+use super::{CONSEQUENCES, Policy, RUNTIME_MAY_MAKE, RUNTIME_NEEDS, RUNTIME_STARTS_WITH, Unseen, arguments, named};
+use crate::syscalls::features::Test;
 use crate::syscalls::{Architecture, Sysno};
 
 /// Linux's `EPERM` and `ENOSYS`.
@@ -23,8 +24,17 @@ const ENOSYS: u32 = 38;
 pub fn profile(policy: &Policy, unseen: Unseen, architecture: Architecture) -> Value {
     let exists = |call: &Sysno| call.number(architecture).is_some();
     let overruled = policy.overruled();
-    let mut decided: BTreeSet<Sysno> = BTreeSet::new();
+    let held = held_to_arguments(policy, architecture);
+    let mut decided: BTreeSet<Sysno> = held.keys().copied().collect();
     let mut rules = Vec::new();
+    for (call, way) in held.iter().flat_map(|(call, ways)| ways.iter().map(move |way| (call, way))) {
+        rules.push(json!({
+            "comment": "as the app was seen to make it",
+            "names": [call],
+            "action": "SCMP_ACT_ALLOW",
+            "args": way.iter().map(condition).collect::<Vec<_>>(),
+        }));
+    }
     let mut rule = |calls: &mut dyn Iterator<Item = Sysno>, action: &str, errno: Option<u32>, comment: &str| {
         let names: Vec<_> = calls.filter(exists).filter(|call| decided.insert(*call)).collect();
         if names.is_empty() {
@@ -74,6 +84,23 @@ pub fn profile(policy: &Policy, unseen: Unseen, architecture: Architecture) -> V
     profile
 }
 
+/// The calls that are let through with some arguments alone, with the ways in which they are.
+///
+/// Those that the runtime makes itself cannot be: it makes them with other arguments.
+fn held_to_arguments(policy: &Policy, architecture: Architecture) -> BTreeMap<Sysno, Vec<Vec<Test>>> {
+    let Some(seen) = &policy.arguments else { return BTreeMap::new() };
+    let of_runtime: BTreeSet<_> =
+        [RUNTIME_NEEDS, RUNTIME_STARTS_WITH, RUNTIME_MAY_MAKE, &CONSEQUENCES].concat().into_iter().collect();
+    let own = policy.allowed.iter().filter(|call| !of_runtime.contains(call.name()) && call.number(architecture).is_some());
+    let ways = own.map(|call| (*call, arguments::ways(*call, seen, architecture)));
+    ways.filter(|(_, ways)| !ways.is_empty()).collect()
+}
+
+/// A test in the words of libseccomp, for which `value` is the mask here.
+fn condition(test: &Test) -> Value {
+    json!({ "index": test.argument, "value": test.mask, "valueTwo": test.value, "op": "SCMP_CMP_MASKED_EQ" })
+}
+
 /// The name that libseccomp has for the architecture.
 const fn name_of(architecture: Architecture) -> &'static str {
     match architecture {
@@ -109,7 +136,7 @@ mod tests {
             stubbed: calls(&["brk", "prctl", "rt_sigaction"]),
             faked: calls(&["close", "setsockopt", "setuid"]),
             fallbacks: calls(&["getrlimit"]),
-            disputed: BTreeSet::new(),
+            ..Policy::default()
         }
     }
 
@@ -156,6 +183,36 @@ mod tests {
         // What it makes early, or may make, can be stubbed.
         assert_eq!((decision(&profile, "prctl"), decision(&profile, "rt_sigaction")), (fails(38), fails(38)));
         assert_eq!(policy.needs_no_new_privileges(), calls(&["prctl"]));
+    }
+
+    #[test]
+    fn calls_are_held_to_their_arguments_unless_the_runtime_makes_them() {
+        let mut policy = policy();
+        policy.allowed.extend(calls(&["getrandom", "ioctl", "writev"]));
+        let seen = [
+            "ioctl(FIONREAD)",
+            "ioctl(TCGETS)",
+            "mmap(MAP_PRIVATE)",
+            "getrandom(GRND_NONBLOCK)",
+            "setsockopt(SOL_SOCKET:SO_TYPE)",
+        ];
+        policy.arguments = Some(seen.iter().map(|feature| feature.parse().unwrap()).collect());
+        let profile = profile(&policy, Unseen::Enosys, Architecture::X86_64);
+        let rules = |call: &str| {
+            let rules = profile["syscalls"].as_array().unwrap().iter();
+            let naming = rules.filter(|rule| rule["names"].as_array().unwrap().contains(&call.into()));
+            naming.map(|rule| (rule["action"].clone(), rule["args"].clone())).collect::<Vec<_>>()
+        };
+        let when = |index: u8, mask: u64, value: u64| {
+            let args = json!([{"index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}]);
+            (json!("SCMP_ACT_ALLOW"), args)
+        };
+        // An unconditional rule of the same call would win.
+        assert_eq!(rules("ioctl"), [when(1, 0xffff_ffff, 0x541b), when(1, 0xffff_ffff, 0x5401)]);
+        assert_eq!(rules("getrandom"), [when(2, 0xffff_fffe, 0)]);
+        let always = [(json!("SCMP_ACT_ALLOW"), Value::Null)];
+        assert_eq!((rules("mmap"), rules("writev")), (always.to_vec(), always.to_vec()));
+        assert_eq!(rules("setsockopt"), [(json!("SCMP_ACT_ERRNO"), Value::Null)]);
     }
 
     #[test]

@@ -112,10 +112,11 @@ fn answer_text(number: usize, reason: &Reason, answer: &Answered) -> String {
     for (index, next) in answer.next.iter().enumerate() {
         let mark = match () {
             () if answer.says.contains(&index) => "says",
-            () if answer.fallbacks.contains(&next.call) && index < answer.inserted => "instead",
+            () if index < answer.looking => "looks",
+            () if answer.fallbacks.contains(&next.call) && answer.inserted_range().contains(&index) => "instead",
             () if !answer.compared || !answer.meets => "then",
-            () if index < answer.inserted => "new",
-            () if index < answer.inserted + answer.common => "as usual",
+            () if answer.inserted_range().contains(&index) => "new",
+            () if index < answer.inserted_range().end + answer.common => "as usual",
             () => "then",
         };
         text.push_str(&format!("      {mark:<8}  {}\n", next_text(next)));
@@ -146,7 +147,7 @@ fn next_text(next: &NextCall) -> String {
 /// The one thing that tells most.
 fn evidence(reason: &Reason) -> String {
     let fallback = reason.answers.iter().flat_map(|answer| &answer.fallbacks).next();
-    let mut inserted = reason.answers.iter().filter(|answer| answer.meets).flat_map(|answer| &answer.next[..answer.inserted]);
+    let mut inserted = reason.answers.iter().filter(|answer| answer.meets).flat_map(Answered::inserted_calls);
     let message = inserted.find_map(|next| next.written.as_ref());
     let skipped = reason.answers.iter().map(|answer| &answer.skipped).find(|skipped| !skipped.is_empty());
     match reason.class {
@@ -184,6 +185,7 @@ mod tests {
             process: "redis-server".to_owned(),
             made: "prlimit64(0, RLIMIT_NOFILE, NULL, 0x7ffd)".to_owned(),
             next,
+            looking: 0,
             inserted,
             common: 1,
             says: Vec::new(),

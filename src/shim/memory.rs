@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Where a control group tells, by version (`cgroup-v2.rst`, *memory.events*; `cgroup-v1/memory.rst`, *memory.oom_control*). A container
+/// Where a control group tells, by version (`cgroup-v2.rst`, *memory.events*; `cgroup-v1/memory.rst`, `memory.oom_control`). A container
 /// sees its own group there.
 const COUNTERS: [&str; 2] = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
 

@@ -78,6 +78,19 @@ impl fmt::Display for UnknownItem {
 
 impl std::error::Error for UnknownItem {}
 
+impl Item {
+    /// The item of a text that was written before; see [`PseudoFile::recorded`].
+    ///
+    /// # Errors
+    /// If it names none.
+    pub fn recorded(text: &str) -> Result<Self, UnknownItem> {
+        if text.starts_with('/') {
+            return PseudoFile::recorded(text).map(Self::File).map_err(|_| UnknownItem(text.to_owned()));
+        }
+        text.parse()
+    }
+}
+
 impl FromStr for Item {
     type Err = UnknownItem;
 
@@ -104,7 +117,7 @@ impl serde::Serialize for Item {
 impl<'de> serde::Deserialize<'de> for Item {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        Self::recorded(&text).map_err(serde::de::Error::custom)
     }
 }
 

@@ -189,7 +189,7 @@ impl FromStr for Intervention {
             let (treatment, names) = part.split_once('=').ok_or_else(bad)?;
             let treatment = Treatment::ALL.into_iter().find(|candidate| candidate.name() == treatment).ok_or_else(bad)?;
             for name in names.split(',') {
-                let item = name.parse().map_err(|_| bad())?;
+                let item = Item::recorded(name).map_err(|_| bad())?;
                 if intervention.0.insert(item, treatment).is_some() {
                     return Err(bad());
                 }

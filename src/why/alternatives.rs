@@ -146,6 +146,10 @@ const ASKING: &[&str] = &[
     "uname",
 ];
 
+/// Calls that look into a file that was opened.
+const LOOKING: &[&str] =
+    &["close", "fcntl", "fstat", "ioctl", "lseek", "mmap", "newfstatat", "pread64", "read", "readv", "statx"];
+
 /// Features of calls that ask in some ways and change something in others.
 const ASKING_FEATURES: &[&str] = &[
     "fcntl(F_GETFD)",
@@ -176,6 +180,13 @@ pub fn alternatives(item: Item) -> Vec<Sysno> {
     }
 }
 
+/// How many calls look into a file that was opened before them: at most as far as the first `close`.
+pub(super) fn looking(calls: impl Iterator<Item = Sysno>) -> usize {
+    let mut closed = false;
+    let looks = |call: &Sysno| LOOKING.contains(&call.name()) && !std::mem::replace(&mut closed, call.name() == "close");
+    calls.take_while(looks).count()
+}
+
 /// Whether the item asks for something, so that the app has to go on with something else than the answer. Whoever opens a pseudo-file
 /// asks, too.
 #[must_use]
@@ -194,6 +205,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_is_looked_into_as_far_as_it_is_closed() {
+        let count = |names: &str| looking(names.split_whitespace().map(|name| name.parse().unwrap()));
+        assert_eq!(count("newfstatat read read close read close openat"), 4);
+        assert_eq!((count("read openat close"), count("close"), count("openat read"), count("")), (1, 1, 0, 0));
+    }
+
+    #[test]
     fn the_tables_name_calls_and_features_that_exist() {
         // Calls of other architectures are alternatives there; these are not in the table of calls.
         let elsewhere = ["fstatat", "ugetrlimit", "waitpid"];
@@ -207,6 +225,9 @@ mod tests {
         }
         assert!(ALTERNATIVES.is_sorted_by(|one, other| one.0 < other.0));
         for name in ASKING {
+            assert!(exists(name), "{name}");
+        }
+        for name in LOOKING {
             assert!(exists(name), "{name}");
         }
         for name in ASKING_FEATURES {

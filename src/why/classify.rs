@@ -100,7 +100,7 @@ fn shown(answer: &Answered) -> Shown {
     if !answer.compared || !answer.meets {
         return Shown::Nothing;
     }
-    let inserted = &answer.next[..answer.inserted];
+    let inserted = answer.inserted_calls();
     let message = inserted.iter().any(writes_a_log);
     match (answer.skipped.is_empty(), inserted.is_empty()) {
         (false, _) => Shown::LeftOut,

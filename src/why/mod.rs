@@ -29,6 +29,9 @@
 //! | changed | calls were inserted, or the thread goes on in another way altogether, and none of the above explains it |
 //! | not followed | it was treated, but no watched run shows what came next |
 //!
+//! A faked pseudo-file is an empty file, which an app notices only when it has looked into it: what comes up to there, at most to the
+//! file's `close`, is left out of both.
+//!
 //! Of several answers, the most telling one decides: another call that stands in, then calls left out, then calls in between.
 //!
 //! # Limits
@@ -43,6 +46,7 @@ mod classify;
 mod logged;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -90,7 +94,9 @@ pub struct Answered {
     pub made: String,
     /// The next calls of the thread.
     pub next: Vec<NextCall>,
-    /// How many of them come before the app goes on as in a trace.
+    /// How many of them look into the empty file that a faked pseudo-file is: only what comes then is the app's reaction.
+    pub looking: usize,
+    /// How many of those after these come before the app goes on as in a trace.
     pub inserted: usize,
     /// How many of those after these are the same as in a trace.
     pub common: usize,
@@ -104,6 +110,20 @@ pub struct Answered {
     pub compared: bool,
     /// Whether the thread goes on as in a trace at all, within the calls that were followed.
     pub meets: bool,
+}
+
+impl Answered {
+    /// Which of the next calls come before the app goes on as in a trace.
+    #[must_use]
+    pub fn inserted_range(&self) -> Range<usize> {
+        self.looking..self.looking + self.inserted
+    }
+
+    /// The calls that come before the app goes on as in a trace.
+    #[must_use]
+    pub fn inserted_calls(&self) -> &[NextCall] {
+        &self.next[self.inserted_range()]
+    }
 }
 
 /// Every reason, by item and treatment, of what was found to work.
@@ -209,14 +229,21 @@ impl<'a> Evidence<'a> {
     fn answered(&self, after: &Aftermath) -> Answered {
         let calls: Vec<_> = after.next.iter().map(|next| (next.call, next.treatment.is_some())).collect();
         let uses = self.sequences.get(&after.item).map_or(&[][..], Vec::as_slice);
-        let best = alignment::best(uses, &calls);
+        let looking = looking(after, uses);
+        let best = if looking == 0 {
+            alignment::best(uses, &calls)
+        } else {
+            let uses: Vec<_> = uses.iter().map(|usual| usual[alternatives::looking(usual.iter().copied())..].to_vec()).collect();
+            alignment::best(&uses, &calls[looking..])
+        };
         let meets = best.as_ref().is_some_and(|best| best.meets);
         let (inserted, skipped) = best.as_ref().map_or((0, Vec::new()), |best| (best.inserted, best.skipped.clone()));
         // Where nothing else agrees, what comes much later has little to do with the answer.
         let considered = if meets { inserted } else { inserted.min(CONSIDERED) };
         // What comes after another treated call is that one's doing.
         let treated = after.next.iter().position(|next| next.treatment.is_some());
-        let considered = treated.map_or(considered, |treated| considered.min(treated + 1));
+        let considered =
+            looking..treated.map_or(looking + considered, |treated| (looking + considered).min(treated + 1)).max(looking);
         let of_item = alternatives(after.item);
         let stands_in = |next: &&NextCall| {
             // Whoever writes a message asks for its own number or the time before.
@@ -224,7 +251,7 @@ impl<'a> Evidence<'a> {
             of_item.contains(&next.call) || is_new
         };
         let mut fallbacks: Vec<Sysno> = Vec::new();
-        for next in after.next[..considered].iter().filter(stands_in) {
+        for next in after.next[considered].iter().filter(stands_in) {
             if !fallbacks.contains(&next.call) {
                 fallbacks.push(next.call);
             }
@@ -233,6 +260,7 @@ impl<'a> Evidence<'a> {
             process: after.process.clone(),
             made: after.made.clone(),
             next: after.next.clone(),
+            looking,
             inserted,
             common: best.as_ref().map_or(0, |best| best.common),
             says: Vec::new(),
@@ -242,6 +270,16 @@ impl<'a> Evidence<'a> {
             meets,
         }
     }
+}
+
+/// How many calls after the answer look into an empty file; 0 where there is none, or where nothing else follows to compare.
+fn looking(after: &Aftermath, uses: &[Vec<Sysno>]) -> usize {
+    if !matches!((after.item, after.treatment), (Item::File(_), Treatment::Fake)) {
+        return 0;
+    }
+    let looking = alternatives::looking(after.next.iter().map(|next| next.call));
+    let some_go_on = uses.iter().any(|usual| alternatives::looking(usual.iter().copied()) < usual.len());
+    if looking < after.next.len() && some_go_on { looking } else { 0 }
 }
 
 #[cfg(test)]

@@ -116,6 +116,36 @@ fn another_call_that_does_the_same_or_that_no_trace_shows_is_a_fallback() {
 }
 
 #[test]
+fn an_empty_file_is_reacted_to_after_it_was_read() {
+    let class = |usual: &str, next: &[&str]| {
+        let item = "/proc/cpuinfo";
+        let mut trials = trials(item, usual, next, "");
+        for trial in &mut trials {
+            let faked =
+                |intervention: &Intervention| intervention.to_string().replace("stub=/proc/cpuinfo", "fake=/proc/cpuinfo");
+            trial.intervention = match trial.purpose {
+                Purpose::Reasons => "stub=sync;fake=/proc/cpuinfo".parse().unwrap(),
+                _ => faked(&trial.intervention).parse().unwrap(),
+            };
+            trial.aftermaths.iter_mut().for_each(|after| after.treatment = Treatment::Fake);
+        }
+        let reason = Evidence::new(&trials).reason(&finished(), item.parse().unwrap(), Treatment::Fake);
+        (reason.class, reason.answers[0].looking)
+    };
+    assert_eq!(
+        class("read close getpid mmap", &["read", "close", "openat", "read", "close", "getpid", "mmap"]),
+        (Class::Fallback, 2)
+    );
+    // Less is read of a file that is empty.
+    assert_eq!(
+        class("newfstatat read read close getpid mmap", &["newfstatat", "read", "close", "getpid", "mmap"]),
+        (Class::Ignored, 3)
+    );
+    // Where nothing else follows, that it was read is all there is.
+    assert_eq!(class("read close", &["read", "close"]), (Class::Ignored, 0));
+}
+
+#[test]
 fn a_known_alternative_that_comes_as_usual_is_none() {
     // Every program maps memory after it looked where its heap ends.
     assert_eq!(class("brk", "mmap openat read close", &["mmap", "openat", "read", "close"]), Class::Ignored);

@@ -55,12 +55,16 @@ impl From<UnseenChoice> for Unseen {
 /// becomes of them: `enosys`, they fail as on an OS without them, so that libraries fall back; `errno`, they fail with EPERM, as under
 /// Docker's own profile; `allow`; `kill`.
 ///
+/// With `--features`, a call with arguments that were not seen fares as one that was not, though on older engines it fails with EPERM
+/// where ENOSYS was asked for.
+///
 /// With several workloads, the profile lets through what any of them needs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe export seccomp nginx > nginx.json
   docker run --security-opt seccomp=nginx.json --security-opt no-new-privileges nginx
   loupe export seccomp redis --joint --unseen allow
+  loupe export seccomp nginx --features     one that holds calls to the arguments that were seen
   loupe export seccomp redis --strace -- redis-server --save ''
                                             the joint configuration for strace
   loupe export seccomp redis --enosys       the same for enosys of util-linux")]
@@ -74,6 +78,10 @@ pub(super) struct SeccompArguments {
     /// The joint configuration, instead of every call that was seen
     #[arg(long)]
     pub(super) joint: bool,
+    /// Let calls through with the arguments alone that were seen, where a filter can tell: ioctl's request, the flags of mprotect; not
+    /// for calls that the container's runtime makes itself, such as openat
+    #[arg(long, conflicts_with_all = ["strace", "enosys"])]
+    pub(super) features: bool,
     /// What becomes of calls that nobody saw
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = UnseenChoice::Enosys)]
     pub(super) unseen: UnseenChoice,

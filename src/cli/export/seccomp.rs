@@ -8,9 +8,10 @@ use crate::cli::settings::Environment;
 use crate::cli::show::{chosen, failure};
 use crate::cli::status::{Status, WrongUsage};
 use crate::export::{Policy, Source, command_lines, seccomp as profile};
-use crate::store::{Store, Verdicts};
+use crate::store::{Finished, Store, TrialRecord, Verdicts};
+use crate::syscalls::features::Feature;
 use crate::syscalls::{Architecture, Sysno};
-use crate::trial::Intervention;
+use crate::trial::{Intervention, Outcome, Purpose};
 use crate::why::only_while_treated;
 
 /// What a policy is made of, owned.
@@ -22,6 +23,8 @@ struct Measured {
     /// How many runs of that passed.
     verified: u32,
     fallbacks: BTreeSet<Sysno>,
+    /// What its calls were seen with; `None` if that was not measured.
+    features: Option<BTreeSet<Feature>>,
 }
 
 /// Prints the profile or the command line; what has to be known beside it goes to standard error.
@@ -33,13 +36,21 @@ pub(super) fn seccomp(arguments: &SeccompArguments, environment: &Environment, p
                        hint: leave `--unseen` out, or add `--joint`";
         return Err(WrongUsage(message.to_owned()).into());
     }
+    if arguments.features && arguments.unseen == UnseenChoice::Allow {
+        let message = "what lets through everything that was not seen holds no call to its arguments\n\
+                       hint: leave `--unseen` or `--features` out";
+        return Err(WrongUsage(message.to_owned()).into());
+    }
     let measured = read(arguments, joint, environment)?;
     let architecture = architecture(&measured)?;
     let sources: Vec<_> = measured
         .iter()
         .map(|one| Source { name: &one.name, verdicts: &one.verdicts, joint: &one.joint, fallbacks: &one.fallbacks })
         .collect();
-    let policy = if joint { Policy::of_joint(&sources) } else { Policy::of_used(&sources) };
+    let mut policy = if joint { Policy::of_joint(&sources) } else { Policy::of_used(&sources) };
+    if arguments.features {
+        policy.arguments = Some(features(&measured)?);
+    }
     if is_line {
         let placeholder = ["COMMAND".to_owned()];
         let command = if arguments.command.is_empty() { &placeholder[..] } else { &arguments.command };
@@ -66,6 +77,22 @@ pub(super) fn seccomp(arguments: &SeccompArguments, environment: &Environment, p
         printer.note("note: the workloads were never run under one configuration; this one avoids what all of them avoid");
     }
     Ok(Status::Done)
+}
+
+/// What the calls of all of it were seen with.
+fn features(measured: &[Measured]) -> anyhow::Result<BTreeSet<Feature>> {
+    let mut all = BTreeSet::new();
+    for one in measured {
+        let Some(features) = &one.features else {
+            let message = format!(
+                "no argument features of `{}` were measured\nhint: leave `--features` out, or measure it again",
+                one.name
+            );
+            return Err(WrongUsage(message).into());
+        };
+        all.extend(features);
+    }
+    Ok(all)
 }
 
 /// What the profile cannot do as the joint configuration does it.
@@ -103,14 +130,18 @@ fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) ->
         let name = format!("{app}/{workload}");
         let stored = store.read(&app, &workload).map_err(failure)?;
         measured.push(match (stored.finished, stored.imported) {
-            (Some(finished), _) => Measured {
-                name,
-                joint: finished.summary.joint.configuration(),
-                verified: finished.summary.joint.verified,
-                verdicts: finished.verdicts,
-                architecture: finished.environment.identity.architecture,
-                fallbacks: only_while_treated(&store.trials(&app, &workload).map_err(failure)?),
-            },
+            (Some(finished), _) => {
+                let trials = store.trials(&app, &workload).map_err(failure)?;
+                Measured {
+                    name,
+                    features: features_seen(&finished, &trials, joint),
+                    joint: finished.summary.joint.configuration(),
+                    verified: finished.summary.joint.verified,
+                    verdicts: finished.verdicts,
+                    architecture: finished.environment.identity.architecture,
+                    fallbacks: only_while_treated(&trials),
+                }
+            }
             (None, Some(imported)) if !joint => Measured {
                 name,
                 verdicts: imported.verdicts,
@@ -118,6 +149,7 @@ fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) ->
                 joint: Intervention::none(),
                 verified: 0,
                 fallbacks: BTreeSet::new(),
+                features: None,
             },
             (None, Some(_)) => {
                 let message =
@@ -131,6 +163,21 @@ fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) ->
         });
     }
     Ok(measured)
+}
+
+/// The argument features that were seen: in traces and, of the joint configuration, in its watched runs. `None` if there were none, which
+/// means that nobody looked.
+fn features_seen(finished: &Finished, trials: &[TrialRecord], joint: bool) -> Option<BTreeSet<Feature>> {
+    let used = finished.features.iter().filter(|(_, row)| row.used).map(|(feature, _)| *feature);
+    let mut seen: BTreeSet<_> = used.collect();
+    if seen.is_empty() {
+        return None;
+    }
+    if joint {
+        let watched = trials.iter().filter(|trial| trial.purpose == Purpose::Reasons && trial.result == Outcome::Pass);
+        seen.extend(watched.flat_map(|trial| trial.features.keys()));
+    }
+    Some(seen)
 }
 
 /// The one architecture that all of it was measured on.

@@ -1,7 +1,9 @@
 //! What is to be analysed: a program of some root, or the programs of an app's workloads in its image.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -63,11 +65,12 @@ pub(super) fn target(
         let absolute = std::path::absolute(path).with_context(|| format!("cannot tell where `{text}` is"))?;
         return Ok(program(Folder::of_machine(), &text, absolute.to_string_lossy().into_owned()));
     }
+    if is_app(path) {
+        return of_app(&load_app(path, &Roots::of_app(path))?, None, environment, printer);
+    }
     let (app, workload) = text.split_once('/').map_or((text.as_str(), None), |(app, workload)| (app, Some(workload)));
     let folder = arguments.apps.join(app);
-    // A variant such as `nginx@trixie` is in the folder of its app.
-    let of_variants = arguments.apps.join(app.split('@').next().unwrap_or(app));
-    if is_plain(app) && [&folder, &of_variants].iter().any(|folder| folder.join("Dockerfile").is_file()) {
+    if is_plain(app) && is_app(&folder) {
         return of_app(&load_app(&folder, &Roots::of_app(&folder))?, workload, environment, printer);
     }
     of_results(app, workload, store, environment, printer)?.ok_or_else(|| {
@@ -76,6 +79,13 @@ pub(super) fn target(
             format!("name a file, an app's folder, an app of `{apps}`, or one with results; `--root /` takes a program of PATH");
         WrongUsage(format!("there is no `{text}` to be analysed\nhint: {hint}")).into()
     })
+}
+
+/// Whether a path is that of an app's folder, or of a variant such as `apps/nginx@trixie`, which is in the folder of its app.
+fn is_app(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let of_variants = path.with_file_name(name.split('@').next().unwrap_or(name));
+    [path, &of_variants].iter().any(|folder| folder.join("Dockerfile").is_file())
 }
 
 /// Whether a name can be that of a folder below another.

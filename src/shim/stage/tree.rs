@@ -104,8 +104,8 @@ impl Tree<'_> {
     }
 
     /// Shows something as it is, with the rights that its mount has.
-    fn bind(&self, path: &Path, flags: MsFlags) -> io::Result<()> {
-        Ok(mount(Some(path), &self.under(path), NONE, MsFlags::MS_BIND | flags, NONE)?)
+    fn bind(&self, path: &Path) -> io::Result<()> {
+        Ok(mount(Some(path), &self.under(path), NONE, MsFlags::MS_BIND, NONE)?)
     }
 
     /// What the engine has mounted beside the image's files: volumes, and single files of its own.
@@ -113,7 +113,7 @@ impl Tree<'_> {
         let path = mount.point.as_path();
         let metadata = fs::symlink_metadata(path)?;
         if mount.is_read_only() {
-            self.bind(path, MsFlags::empty())
+            self.bind(path)
         } else if metadata.is_dir() {
             self.cover(path)
         } else {
@@ -131,25 +131,24 @@ impl Tree<'_> {
                 mount(Some(&path), &path, NONE, MsFlags::MS_BIND, NONE)?;
                 read_only(self.mounts, &mounted.point, &path)?;
             } else {
-                self.bind(&mounted.point, MsFlags::empty())?;
+                self.bind(&mounted.point)?;
             }
         }
         Ok(())
     }
 
-    fn sys(&self) -> io::Result<()> {
+    fn sys(&mut self) -> io::Result<()> {
         let sys = Path::new("/sys");
         let Some(mounted) = self.mounts.iter().find(|mount| mount.point == sys) else { return Ok(()) };
         let flags = if mounted.is_read_only() { HARMLESS | MsFlags::MS_RDONLY } else { HARMLESS };
         mount(Some("sysfs"), &self.under(sys), Some("sysfs"), flags, NONE)?;
-        let mut last: Option<&Path> = None;
         for mounted in self.mounts.iter().filter(|mount| mount.point.starts_with(sys) && mount.point != sys) {
-            // What is mounted below comes along.
-            if last.is_some_and(|last| mounted.point.starts_with(last)) {
-                continue;
+            // The directory that the control groups are mounted in can be written to.
+            if mounted.kind == "tmpfs" && !mounted.is_read_only() {
+                self.cover(&mounted.point)?;
+            } else {
+                self.bind(&mounted.point)?;
             }
-            self.bind(&mounted.point, MsFlags::MS_REC)?;
-            last = Some(&mounted.point);
         }
         Ok(())
     }
@@ -181,7 +180,7 @@ impl Tree<'_> {
                 }
                 "mqueue" => mount(Some("mqueue"), &place, Some("mqueue"), flags, NONE)?,
                 "tmpfs" => mount(Some("shm"), &place, Some("tmpfs"), flags, Some("mode=1777,size=65536k"))?,
-                _ => self.bind(&mounted.point, MsFlags::empty())?,
+                _ => self.bind(&mounted.point)?,
             }
         }
         Ok(())

@@ -11,13 +11,22 @@
 //! | `/proc/*/task` | a number | `[tid]` |
 //! | `fd` and `fdinfo` of a process or thread, `/dev/fd` | a number | `[fd]` |
 //! | `map_files` of a process | a range of addresses | `[range]` |
-//! | `/dev/pts`, `/dev/cpu`, `/dev/vfio`, `/proc/irq`, `/proc/bus/pci`; anywhere in `/sys` | a number | `[n]` |
-//! | `/dev/block`, `/dev/char`, `/sys/dev/*` | numbers such as `8:0` | `[device]` |
+//! | `/dev/pts`, `/dev/cpu`, `/dev/vfio`, `/dev/bus/usb`, `/proc/irq`, `/proc/bus/pci`; anywhere in `/sys` | a number | `[n]` |
+//! | `/dev/block`, `/dev/char`, `/sys/dev/*`, `/sys/class/*` | numbers such as `8:0` | `[device]` |
+//! | `/sys/block`, `/sys/class/block`, `holders` and `slaves` of a disk | the name of a disk | `[disk]` |
+//! | `/sys/block/[disk]` | a name such as `sda1` | `[partition]` |
+//! | `/sys/class/net`, `conf` and `neigh` of `/proc/sys/net/*`, `/proc/net/dev_snmp6` | the name of an interface | `[interface]`; `lo`, `all` and `default` stay |
 //! | anywhere in `/sys` except `/sys/fs` and `/sys/module` | an address on the PCI bus, such as `0000:00:1f.2` | `[pci]` |
-//! | there and in `/dev` | a device's number behind one of the words of `NUMBERED`, such as `cpu0`, `loop7`, `ttyS1` | `cpu[n]` … |
+//! | `/sys/bus/*/devices` | any other name | `[device]` |
+//! | there and in `/dev` | a device's number behind one of the words of `NUMBERED`, such as `cpu0`, `loop7`, `nvme0n1p2` | `cpu[n]` … |
+//! | `/dev` | the letters of a disk, and its partition's number | `sd[x]`, `sd[x][n]` |
+//! | `/dev/snd`, below `hwmon[n]` and `thermal_zone[n]` | every number in a name | `pcmC[n]D[n]p`, `temp[n]_input` |
 //! | `/dev/shm`, `/dev/mqueue`, `/dev/hugepages`, `/dev/mapper`, `/dev/disk/*` | a name that somebody gave | `[name]` |
 //!
-//! Other numbers stay, as they may mean something (`spectre_v2`, `ipv4`, `hugepages-2048kB`), and so do letters of disks (`sda`).
+//! Other numbers stay, as they may mean something (`spectre_v2`, `ipv4`, `hugepages-2048kB`). Disks and interfaces lose their whole
+//! name where the kernel lists all there are: an app that goes through the list reads the same file of each, and which there are is
+//! the machine's affair. For the same reason, `/sys/devices/…/block/sda`, to which `/sys/block/sda` leads and which holds the
+//! disk's way through the machine's buses, becomes `/sys/block/[disk]`, and likewise that of an interface `/sys/class/net/[interface]`.
 //!
 //! A path ends where it leaves the pseudo-file systems: at the links `root`, `cwd`, `exe`, `fd/[fd]` and `map_files/[range]` of a
 //! process, and at what is replaced by `[name]`, except below `/dev/disk` and `/dev/mapper`, where nothing is further down.
@@ -25,6 +34,7 @@
 //! Characters that would need quotes in a table or a list (blanks, commas, semicolons, equals signs, quotes, backslashes, percent
 //! signs, and all but ASCII) are written as `%` and two hexadecimal digits per byte.
 
+mod placeholders;
 #[cfg(test)]
 mod tests;
 
@@ -34,55 +44,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-/// Words that the kernel names devices with, and puts a number behind.
-const NUMBERED: &[&str] = &[
-    "card",
-    "controlC",
-    "cooling_device",
-    "cpu",
-    "dm-",
-    "eth",
-    "event",
-    "hidraw",
-    "hwmon",
-    "hvc",
-    "i2c-",
-    "index",
-    "input",
-    "js",
-    "loop",
-    "md",
-    "memory",
-    "mouse",
-    "nbd",
-    "node",
-    "nst",
-    "nvme",
-    "policy",
-    "ptp",
-    "pps",
-    "ram",
-    "renderD",
-    "rtc",
-    "rx-",
-    "sg",
-    "sr",
-    "st",
-    "state",
-    "thermal_zone",
-    "tty",
-    "ttyACM",
-    "ttyAMA",
-    "ttyS",
-    "ttyUSB",
-    "tx-",
-    "vcs",
-    "vcsa",
-    "vcsu",
-    "video",
-    "watchdog",
-    "zram",
-];
+use self::placeholders::{listed, replaced};
 
 /// A path under `/proc`, `/sys` or `/dev`, normalised; ordered as text.
 ///
@@ -131,6 +93,21 @@ impl PseudoFile {
         self.0
     }
 
+    /// The pseudo-file of a text that was written before, as it stands there: whoever wrote it may have known fewer placeholders, and
+    /// two files that are one by now were two in what was recorded of them.
+    ///
+    /// # Errors
+    /// If it is no text that [`fmt::Display`] could have written.
+    pub fn recorded(text: &str) -> Result<Self, NotAPseudoFile> {
+        let whole =
+            text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|component| !matches!(component, "" | "." | "..")));
+        text.parse::<Self>()
+            .ok()
+            .filter(|_| whole)
+            .map(|_| Self::of(text.to_owned()))
+            .ok_or_else(|| NotAPseudoFile(text.to_owned()))
+    }
+
     /// Whether an absolute path leads to it.
     #[must_use]
     pub fn matches(self, path: &str) -> bool {
@@ -158,8 +135,8 @@ fn clean<'a>(components: impl Iterator<Item = &'a str>, written: &dyn Fn(&str) -
             }
         }
     }
-    matches!(kept.first().map(String::as_str), Some("proc" | "sys" | "dev"))
-        .then(|| PseudoFile::of(format!("/{}", kept.join("/"))))
+    let whole: Vec<_> = kept.iter().map(String::as_str).collect();
+    matches!(whole.first(), Some(&("proc" | "sys" | "dev"))).then(|| PseudoFile::of(format!("/{}", listed(&whole).join("/"))))
 }
 
 /// Whether what is further down belongs to another file system.
@@ -171,63 +148,6 @@ fn leaves(path: &[&str]) -> bool {
     };
     matches!(of_process, ["root" | "cwd" | "exe"] | ["fd", "[fd]"] | ["map_files", "[range]"])
         || matches!(path, ["dev", "fd", "[fd]"] | ["dev", "shm" | "mqueue" | "hugepages", "[name]"])
-}
-
-/// What stands for this component behind its parents, if it is one of those that differ from run to run.
-fn replaced(parents: &[&str], component: &str) -> Option<String> {
-    let fixed = |placeholder: &str| Some(placeholder.to_owned());
-    match parents {
-        ["proc"] if is_number(component) => fixed("[pid]"),
-        ["proc", _, "task"] if is_number(component) => fixed("[tid]"),
-        ["proc", _, "fd" | "fdinfo"] | ["proc", _, "task", _, "fd" | "fdinfo"] | ["dev", "fd"] if is_number(component) => {
-            fixed("[fd]")
-        }
-        ["proc", _, "map_files"] if is_range(component) => fixed("[range]"),
-        ["dev", "block" | "char"] | ["sys", "dev", _] if is_device(component) => fixed("[device]"),
-        ["dev", "mapper"] if component == "control" => None,
-        ["dev", "shm" | "mqueue" | "hugepages" | "mapper"] | ["dev", "disk", _] => fixed("[name]"),
-        ["sys", "fs" | "module", ..] => None,
-        ["dev", "pts" | "cpu" | "vfio"] | ["proc", "irq"] | ["proc", "bus", "pci"] | ["sys", ..] if is_number(component) => {
-            fixed("[n]")
-        }
-        ["sys", ..] if is_bus_address(component) => fixed("[pci]"),
-        ["dev" | "sys", ..] => numbered(component),
-        _ => None,
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_hexadecimal(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Two hexadecimal numbers with a dash, as in `map_files` (proc(5)).
-fn is_range(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(begin, end)| is_hexadecimal(begin) && is_hexadecimal(end))
-}
-
-/// Major and minor number of a device.
-fn is_device(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(major, minor)| is_number(major) && is_number(minor))
-}
-
-/// Domain, bus, device and function.
-fn is_bus_address(text: &str) -> bool {
-    let Some((address, function)) = text.split_once('.') else { return false };
-    let parts: Vec<_> = address.split(':').collect();
-    matches!(parts[..], [domain, bus, device]
-        if domain.len() == 4 && bus.len() == 2 && device.len() == 2 && [domain, bus, device].iter().all(|part| is_hexadecimal(part)))
-        && function.len() == 1
-        && is_hexadecimal(function)
-}
-
-/// A word with its number taken away.
-fn numbered(component: &str) -> Option<String> {
-    let word = component.trim_end_matches(|character: char| character.is_ascii_digit());
-    (word.len() < component.len() && NUMBERED.contains(&word)).then(|| format!("{word}[n]"))
 }
 
 /// Whether a byte of a path stands for itself.
@@ -287,6 +207,6 @@ impl serde::Serialize for PseudoFile {
 impl<'de> serde::Deserialize<'de> for PseudoFile {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        Self::recorded(&text).map_err(serde::de::Error::custom)
     }
 }

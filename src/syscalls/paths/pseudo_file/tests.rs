@@ -42,15 +42,72 @@ fn what_differs_from_run_to_run_is_replaced() {
             "/sys/devices/system/node/node0/hugepages/hugepages-2048kB",
             "/sys/devices/system/node/node[n]/hugepages/hugepages-2048kB",
         ),
-        ("/sys/devices/pci0000:00/0000:00:1f.2/vendor", "/sys/devices/pci0000:00/[pci]/vendor"),
+        ("/sys/devices/pci0000:00/0000:00:1f.2/vendor", "/sys/devices/pci[n]/[pci]/vendor"),
+        ("/sys/bus/pci/devices/0000:00:1f.2", "/sys/bus/pci/devices/[pci]"),
+        ("/sys/bus/usb/devices/1-1.2:1.0/bInterfaceClass", "/sys/bus/usb/devices/[device]/bInterfaceClass"),
+        ("/sys/bus/cpu/devices/cpu3", "/sys/bus/cpu/devices/cpu[n]"),
+        ("/sys/class/bdi/253:0/read_ahead_kb", "/sys/class/bdi/[device]/read_ahead_kb"),
         ("/sys/dev/block/8:16/queue/rotational", "/sys/dev/block/[device]/queue/rotational"),
-        ("/sys/block/sda/size", "/sys/block/sda/size"),
-        ("/sys/class/net/eth0/speed", "/sys/class/net/eth[n]/speed"),
+        ("/sys/class/hwmon/hwmon2/temp1_input", "/sys/class/hwmon/hwmon[n]/temp[n]_input"),
+        ("/sys/class/hwmon/hwmon2/name", "/sys/class/hwmon/hwmon[n]/name"),
+        ("/sys/class/i2c-adapter/i2c-4/name", "/sys/class/i2c-adapter/i2c-[n]/name"),
+        ("/dev/snd/pcmC0D3p", "/dev/snd/pcmC[n]D[n]p"),
+        ("/dev/bus/usb/001/014", "/dev/bus/usb/[n]/[n]"),
+        ("/dev/nvme0", "/dev/nvme[n]"),
+        ("/dev/nvme0n1p12", "/dev/nvme[n]n[n]p[n]"),
+        ("/dev/mmcblk0p1", "/dev/mmcblk[n]p[n]"),
+        ("/dev/sda", "/dev/sd[x]"),
+        ("/dev/vdb12", "/dev/vd[x][n]"),
+        ("/dev/sdcard", "/dev/sdcard"),
+        ("/dev/stdin", "/dev/stdin"),
+        ("/dev/stderr", "/dev/stderr"),
+        ("/dev/ptmx", "/dev/ptmx"),
+        ("/dev/ppp", "/dev/ppp"),
         ("/sys/fs/ext4/features", "/sys/fs/ext4/features"),
         ("/sys/fs/cgroup/cpu0/1/cpu.max", "/sys/fs/cgroup/cpu0/1/cpu.max"),
         ("/sys/kernel/iommu_groups/4", "/sys/kernel/iommu_groups/[n]"),
     ] {
         assert_eq!(text(path).as_deref(), Some(expected), "{path}");
+    }
+}
+
+#[test]
+fn each_disk_and_each_interface_of_a_machine_is_the_same_item() {
+    for (paths, expected) in [
+        (
+            &["/sys/block/loop0/size", "/sys/block/sda/size", "/sys/block/nvme0n1/size", "/sys/class/../block/vda/size"][..],
+            "/sys/block/[disk]/size",
+        ),
+        (
+            &["/sys/block/sda/sda1/start", "/sys/block/nvme0n1/nvme0n1p2/start", "/sys/block/loop3/loop3p1/start"],
+            "/sys/block/[disk]/[partition]/start",
+        ),
+        (&["/sys/class/block/sda1/size", "/sys/class/block/zram0/size"], "/sys/class/block/[disk]/size"),
+        (&["/sys/block/dm-0/slaves/sda2", "/sys/block/md0/slaves/sdb"], "/sys/block/[disk]/slaves/[disk]"),
+        (&["/sys/block/vda/mq/0/cpu1", "/sys/block/loop0/mq/12/cpu0"], "/sys/block/[disk]/mq/[n]/cpu[n]"),
+        (&["/sys/block/vda/queue"], "/sys/block/[disk]/queue"),
+        (
+            &[
+                "/sys/devices/pci0000:00/0000:00:02.0/virtio1/block/vda/queue/zoned",
+                "/sys/devices/virtual/block/loop1/queue/zoned",
+            ],
+            "/sys/block/[disk]/queue/zoned",
+        ),
+        (&["/sys/devices/virtual/block"], "/sys/devices/virtual/block"),
+        (
+            &["/sys/class/net/eth0/speed", "/sys/class/net/wlp3s0/speed", "/sys/devices/virtual/net/docker0/speed"],
+            "/sys/class/net/[interface]/speed",
+        ),
+        (&["/sys/class/net/lo/mtu", "/sys/devices/virtual/net/lo/mtu"], "/sys/class/net/lo/mtu"),
+        (&["/sys/class/net/bonding_masters"], "/sys/class/net/bonding_masters"),
+        (&["/proc/sys/net/ipv6/conf/eth0/mtu", "/proc/sys/net/ipv6/conf/br-1a2b/mtu"], "/proc/sys/net/ipv6/conf/[interface]/mtu"),
+        (&["/proc/sys/net/ipv6/conf/all/mtu"], "/proc/sys/net/ipv6/conf/all/mtu"),
+        (&["/proc/net/dev_snmp6/eth0"], "/proc/net/dev_snmp6/[interface]"),
+    ] {
+        for path in paths {
+            assert_eq!(text(path).as_deref(), Some(expected), "{path}");
+            assert_eq!(expected.parse::<PseudoFile>().unwrap(), normalise(path).unwrap(), "{path}");
+        }
     }
 }
 
@@ -118,6 +175,15 @@ fn text_without_placeholders_is_normalised_and_other_text_refused() {
 }
 
 #[test]
+fn what_was_recorded_under_older_placeholders_stays_what_it_was() {
+    let [first, second] = ["/sys/block/loop[n]/dev", "/sys/block/vda/dev"].map(|text| PseudoFile::recorded(text).unwrap());
+    assert_eq!((first.as_str(), second.as_str()), ("/sys/block/loop[n]/dev", "/sys/block/vda/dev"));
+    for text in ["/proc/../etc", "/etc/passwd", "/proc//self", "/dev/a b", "proc", ""] {
+        assert!(PseudoFile::recorded(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn unusual_characters_are_encoded() {
     assert_eq!(text("/dev/a b,c%\u{fc}").as_deref(), Some("/dev/a%20b%2cc%25%c3%bc"));
 }
@@ -135,7 +201,8 @@ fn path() -> impl Strategy<Value = String> {
     let component = prop_oneof![
         4 => proptest::sample::select(vec![
             "proc", "sys", "dev", "self", "[pid]", "task", "fd", "map_files", "1-2", "root", "cwd", "shm", "cpu0", "7", "..", ".", "",
-            "block", "8:0", "devices", "0000:00:1f.2", "loop3", "etc", "pts", "mapper",
+            "block", "8:0", "devices", "0000:00:1f.2", "loop3", "etc", "pts", "mapper", "class", "net", "lo", "eth0", "sda", "sda1",
+            "pci0000:00", "virtio1", "bus", "conf", "slaves", "hwmon1", "temp1_input", "snd",
         ]).prop_map(str::to_owned),
         1 => "\\PC{0,6}".prop_map(|text| text.replace('/', "")),
     ];
