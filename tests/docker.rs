@@ -490,6 +490,25 @@ fn known_answers_are_found_and_found_only_once() {
 }
 
 #[test]
+fn containers_of_both_makers_give_the_same_verdicts() {
+    let Some(bench) = Bench::new() else { return };
+    let measure = |maker: &str| {
+        let results = bench.results(&format!("made-by-{maker}"));
+        let mut command = loupe("batch", &bench.apps(), &results);
+        command.args(["--only", "{surroundings,fresh-state,files,non-root}", "--features", "none", "--containers", maker]);
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(0), "{}", run.errors);
+        (all_verdicts(&results, &run.ends()), results)
+    };
+    let (nested, results) = measure("nested");
+    let environment = fs::read_to_string(results.join("surroundings/look/environment.json")).unwrap();
+    assert!(environment.contains("in containers that the shim makes"), "the engine made them all: {environment}");
+    assert_eq!(nested.len(), 4);
+    let (of_engine, _) = measure("engine");
+    assert_eq!(nested, of_engine);
+}
+
+#[test]
 fn killed_campaign_is_continued_and_finds_the_same() {
     let Some(bench) = Bench::new() else { return };
     let (app, workload) = MANY_CALLS;

@@ -425,6 +425,14 @@ fn a_short_lived_child_that_nobody_collects_does_not_die_unnoticed() {
 }
 
 #[test]
+fn files_that_were_asked_for_come_with_the_report() {
+    let report = run(&["/bin/true"], "none", Watch::Treated);
+    assert_eq!(report.files.keys().collect::<Vec<_>>(), ["/etc", "/etc/hostname"], "what is not there is left out");
+    assert_eq!(report.files["/etc/hostname"], std::fs::read("/etc/hostname").unwrap());
+    assert!(report.files["/etc"].is_empty(), "a directory is there, and has no content");
+}
+
+#[test]
 fn large_output_is_bounded_in_memory_and_keeps_both_ends() {
     if !can_isolate() {
         return;

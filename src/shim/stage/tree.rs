@@ -93,8 +93,8 @@ impl Tree<'_> {
             upper.as_os_str().as_bytes(),
             b",workdir=",
             work.as_os_str().as_bytes(),
-            // Directories of the image can be renamed, as in any file system.
-            b",redirect_dir=on",
+            // As engines mount theirs: a directory of the image cannot be renamed but has to be copied (EXDEV).
+            b",redirect_dir=off",
         ];
         let options = OsString::from_vec(options.concat());
         let restrictions = mounts::holding(self.mounts, path).map_or_else(MsFlags::empty, Mount::restrictions);
