@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use loupe::campaign::{self, CampaignEnd, Options, Stop, Totals};
-use loupe::engine::docker::{DockerEngine, DockerSession};
+use loupe::engine::docker::{DockerEngine, DockerSession, Staging};
 use loupe::engine::{Engine, Session};
 use loupe::explore::{Details, Settings, Strategy};
 use loupe::spec::{AppSpec, Roots, load_app};
@@ -81,7 +81,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(arguments: &Arguments) -> anyhow::Result<Value> {
     let host = std::env::var("DOCKER_HOST").ok();
-    let engine = DockerEngine::connect(host.as_deref()).await?;
+    let engine = DockerEngine::connect(host.as_deref()).await?.with(Staging::Stages);
     engine.reap().await?;
     let jobs = loupe::cli::default_jobs();
     let platform = engine.platform().await?;

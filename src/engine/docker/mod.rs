@@ -5,16 +5,20 @@
 //! and check script run in it, each in namespaces and temporary file systems of its own (`crate::shim`). Nothing
 //! is mounted from the host, so a remote engine works: the shim lies in a named volume, keyed by its hash.
 //!
+//! The app's container is made by the engine, or, for trials of single items, by the shim on a *stage*: a container of the app's image
+//! that stays, one per slot ([`Staging`]). What everything hangs upon (traces, the control, the joint configuration) always runs in
+//! containers of the engine's own, so a verdict that held on a stage only would not survive.
+//!
 //! What each container gets:
 //!
-//! | | app | sidecar |
-//! |---|---|---|
-//! | network | the sidecar's current namespace | `none`, then namespaces of its own making |
-//! | capabilities | the engine's default; `SYS_PTRACE` for the shim alone | default; `SYS_ADMIN`, `NET_ADMIN` for its init alone |
-//! | root file system | the image's, writable, fresh | the client's image, read-only, with temporary directories |
-//! | seccomp | the trial's filter, installed by the shim; the engine's profile is `unconfined` | `unconfined` |
-//! | new privileges | none | none |
-//! | limits | memory and pids of the spec | pids |
+//! | | app | stage | sidecar |
+//! |---|---|---|---|
+//! | network | the sidecar's current namespace | the sidecar's first one; trials on it, the current one | `none`, then namespaces of its own making |
+//! | capabilities | the engine's default; `SYS_PTRACE` for the shim alone | as the app's; `SYS_ADMIN` for its init alone | default; `SYS_ADMIN`, `NET_ADMIN` for its init alone |
+//! | root file system | the image's, writable, fresh | the image's; for each trial a fresh overlay over it, in a volume | the client's image, read-only, with temporary directories |
+//! | seccomp | the trial's filter, installed by the shim; the engine's profile is `unconfined` | likewise | `unconfined` |
+//! | new privileges | none | none | none |
+//! | limits | memory and pids of the spec | the same | pids |
 
 mod bare;
 mod berths;
