@@ -219,7 +219,7 @@ impl Explorer {
                 open = true;
                 continue;
             }
-            match runs.every(wanted, &self.settings) {
+            match runs.undisturbed(wanted, &self.settings) {
                 Answer::More(ask) => {
                     open = true;
                     self.ledger.ask(purpose, watch, &none, ask);

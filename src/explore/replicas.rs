@@ -146,6 +146,18 @@ impl Runs {
         }
     }
 
+    /// The same for runs without any intervention: one that is late in company is repeated alone, and that one counts.
+    pub(super) fn undisturbed(&self, wanted: u32, settings: &Settings) -> Answer<Passing> {
+        match (self.doubtful(), self.fails()) {
+            (0, _) => self.every(wanted, settings),
+            (1.., 1..) => Answer::Known(Passing::No),
+            (1.., 0) => match self.every(wanted, settings) {
+                Answer::More(_) => self.more(1, Care::Alone),
+                known @ Answer::Known(_) => known,
+            },
+        }
+    }
+
     /// Does this pass at least `wanted` times without a single failure?
     pub(super) fn verified(&self, wanted: u32, settings: &Settings) -> Answer<Passing> {
         if self.fails() > 0 { Answer::Known(Passing::No) } else { self.every(wanted, settings) }
@@ -312,6 +324,20 @@ mod tests {
         let verified = |letters| runs(letters).verified(3, &Settings::default());
         assert_eq!(verified("PPD"), Answer::More(Ask { runs: 1, care: Care::Patient }));
         assert_eq!(verified("PPDP"), Answer::Known(Passing::Yes));
+    }
+
+    #[test]
+    fn a_baseline_that_was_late_in_company_is_repeated_alone_and_that_run_counts() {
+        let undisturbed = |letters| runs(letters).undisturbed(3, &Settings::default());
+        let alone = Answer::More(Ask { runs: 1, care: Care::Alone });
+        assert_eq!(undisturbed(""), Answer::More(Ask { runs: 3, care: Care::Patient }));
+        assert_eq!(undisturbed("PPP"), Answer::Known(Passing::Yes));
+        assert_eq!(undisturbed("PFP"), Answer::Known(Passing::No));
+        assert_eq!(undisturbed("PDP"), alone);
+        assert_eq!(undisturbed("PDPP"), Answer::Known(Passing::Yes));
+        assert_eq!(undisturbed("PDPF"), Answer::Known(Passing::No));
+        assert_eq!(undisturbed("DDD"), alone);
+        assert_eq!(undisturbed("DDDF"), Answer::Known(Passing::No), "what hangs is not waited for three times more");
     }
 
     #[test]

@@ -45,7 +45,10 @@ pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Obse
             return true;
         }
         // Everything avoidable was seen to work by itself, and many notified calls take much processor time together.
-        FailCause::Deadline { .. } | FailCause::NeverReady { .. } if request.purpose == Purpose::Joint => {
+        FailCause::Deadline { .. } | FailCause::NeverReady { .. }
+            // Without any intervention there is hardly another reason to be late than other load.
+            if matches!(request.purpose, Purpose::Joint | Purpose::Trace | Purpose::Baseline) =>
+        {
             return request.care != Care::Alone;
         }
         FailCause::Deadline { .. }
@@ -402,6 +405,8 @@ mod tests {
         let joint = TrialRequest { purpose: Purpose::Joint, ..request(Care::Patient) };
         assert!(is_doubtful(&joint, &late, &observation), "a verified configuration is not given up before it was tried alone");
         assert!(!is_doubtful(&TrialRequest { care: Care::Alone, ..joint }, &late, &observation));
+        let baseline = TrialRequest { purpose: Purpose::Baseline, ..request(Care::Patient) };
+        assert!(is_doubtful(&baseline, &late, &observation), "a late baseline is tried alone before the app is refused");
         observation.app.starved = Duration::from_millis(801);
         assert!(doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
