@@ -133,8 +133,8 @@ fn answer_text(number: usize, reason: &Reason, answer: &Answered) -> String {
 
 fn next_text(next: &NextCall) -> String {
     let answer = match next.treatment {
-        Some(Treatment::Stub) => " = -1 ENOSYS (stubbed, too)",
-        Some(Treatment::Fake) => " = 0 (faked, too)",
+        Some(Treatment::Stub) => " (stubbed, too)",
+        Some(Treatment::Fake) => " (faked, too)",
         None => "",
     };
     match &next.written {
