@@ -25,9 +25,8 @@ use super::{Context, ShimError, TEMPORARY_DIRECTORIES, TRIAL_DIRECTORY, launch, 
 use crate::trial::Ending;
 use crate::trial::wire::{Command, Decoder, Event, Job, JobEnd};
 
-/// Capabilities that the sidecar needs and a job must not have (`linux/capability.h`).
+/// Another capability that the sidecar needs and a job must not have (`linux/capability.h`).
 const CAP_NET_ADMIN: libc::c_ulong = 12;
-const CAP_SYS_ADMIN: libc::c_ulong = 21;
 
 /// Settings of a network namespace that container engines change for their containers: ports below 1024 and `ping` are
 /// open to every user. A new namespace gets the same, or apps that are not root would behave differently here.
@@ -224,7 +223,7 @@ fn job_init(job: &Job, status: &mut File) -> Result<(), ShimError> {
         return say(&Event::JobEnded(JobEnd::default()));
     }
     let refused = |error: &io::Error| Event::NotStarted { message: format!("cannot execute `{}`: {error}", job.command[0]) };
-    let mut program = match launch::program(&job.command, None, vec![CAP_NET_ADMIN, CAP_SYS_ADMIN], None) {
+    let mut program = match launch::program(&job.command, None, vec![CAP_NET_ADMIN, sys::CAP_SYS_ADMIN], None) {
         Ok(program) => program,
         Err(error) => return say(&refused(&error)),
     };

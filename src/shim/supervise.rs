@@ -1,6 +1,6 @@
 //! The supervisor: launches the app, keeps watch until it is over or the host says so, reports.
 //!
-//! It is the init of an app's container, or what [`super::nest`] becomes once it has made its surroundings.
+//! It is the init of an app's container, or what [`super::nest`] and [`super::stage`] become once they have made its surroundings.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,7 +21,7 @@ use super::sys::{self, Listener, Spawned};
 use super::{Context, ShimError, launch, memory, tracer};
 use crate::filter;
 use crate::syscalls::Architecture;
-use crate::trial::wire::{AppReport, Command, Event, Launch};
+use crate::trial::wire::{AppReport, Command, Event, FILE_LIMIT, Launch};
 use crate::trial::{AppEnd, Ending, Output};
 
 /// Capability that the shim needs to look into processes of another user, and the app must not have (`linux/capability.h`).
@@ -35,9 +35,6 @@ const SCAN_SHARE: u32 = 20;
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait at the end for output that is still in a pipe.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-
-/// Bytes taken of each file that the report is to bring along.
-const COLLECTED_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A stream of the app on its way into a [`Capture`].
 pub(super) struct Stream {
@@ -102,9 +99,10 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
         Command::Observe(request) => return tracer::run(surroundings, &request, control),
         other => return Err(ShimError::new(format!("expected the command to launch an app, and not {other:?}"))),
     };
+    // Before the app begins, which may run out of memory at once.
+    let killed_before = if surroundings.own_control_group { memory::kills() } else { None };
     let Some(app) = start(control, &request, surroundings)? else { return Ok(()) };
     let realm = surroundings.realm;
-    let killed_before = if surroundings.own_control_group { memory::kills() } else { None };
     let mut supervisor = Supervisor {
         app,
         realm,
@@ -186,7 +184,7 @@ fn collect(paths: &[String]) -> BTreeMap<String, Vec<u8>> {
         let mut content = Vec::new();
         if metadata.is_file() {
             // One that can't be read is there all the same.
-            let _ = File::open(path).and_then(|file| file.take(COLLECTED_LIMIT).read_to_end(&mut content));
+            let _ = File::open(path).and_then(|file| file.take(FILE_LIMIT as u64).read_to_end(&mut content));
         }
         Some((path.clone(), content))
     };

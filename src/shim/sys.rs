@@ -311,7 +311,7 @@ fn become_program(
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
         libc::setsid();
         for capability in &program.dropped_capabilities {
-            libc::prctl(libc::PR_CAPBSET_DROP, *capability, 0, 0, 0);
+            drop_capability(*capability);
         }
         if program.observed {
             // As under a filter, so that set-user-id programs are the same.
@@ -555,6 +555,9 @@ pub(super) fn reap(pid: libc::pid_t) -> io::Result<i32> {
     check(unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) }.into())?;
     Ok(status)
 }
+
+/// A capability that what makes surroundings needs and what runs in them must not have (`linux/capability.h`).
+pub(super) const CAP_SYS_ADMIN: libc::c_ulong = 21;
 
 /// Gives up a capability (`linux/capability.h`) for every program that will be executed (capabilities(7), *bounding set*).
 pub(super) fn drop_capability(capability: libc::c_ulong) {

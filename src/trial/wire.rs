@@ -18,6 +18,8 @@ use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Interve
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
 const HEADER_LIMIT: usize = 64 * 1024;
+/// Bytes taken of each file that a spec asks for.
+pub const FILE_LIMIT: usize = 4 * 1024 * 1024;
 /// Longest accepted body in bytes.
 const BODY_LIMIT: usize = 256 * 1024 * 1024;
 
@@ -342,19 +344,18 @@ impl Command {
     /// When it is none.
     pub fn from_frame(frame: &Frame) -> Result<Self, WireError> {
         Ok(match frame.kind.as_str() {
-            "launch" => Self::Launch(Launch {
-                command: command_line(&frame.frames()?)?,
-                files: frame
-                    .frames()?
-                    .iter()
-                    .filter(|child| child.kind == "collect")
-                    .map(|child| child.text("path").map(str::to_owned))
-                    .collect::<Result<_, WireError>>()?,
-                intervention: frame.parse("intervention")?,
-                watch: watch(frame)?,
-                output_limit: frame.parse("output-limit")?,
-                processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
-            }),
+            "launch" => {
+                let children = frame.frames()?;
+                let files = children.iter().filter(|child| child.kind == "collect");
+                Self::Launch(Launch {
+                    files: files.map(|file| file.text("path").map(str::to_owned)).collect::<Result<_, WireError>>()?,
+                    command: command_line(&children)?,
+                    intervention: frame.parse("intervention")?,
+                    watch: watch(frame)?,
+                    output_limit: frame.parse("output-limit")?,
+                    processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
+                })
+            }
             "nest" => Self::Nest(Nest {
                 isolated: frame.parse("isolated")?,
                 own_network: frame.parse("own-network")?,

@@ -242,8 +242,8 @@ impl<'a> Evidence<'a> {
         let considered = if meets { inserted } else { inserted.min(CONSIDERED) };
         // What comes after another treated call is that one's doing.
         let treated = after.next.iter().position(|next| next.treatment.is_some());
-        let considered =
-            looking..treated.map_or(looking + considered, |treated| (looking + considered).min(treated + 1)).max(looking);
+        let end = looking + considered;
+        let considered = looking..treated.map_or(end, |treated| end.min(treated + 1)).max(looking);
         let of_item = alternatives(after.item);
         let stands_in = |next: &&NextCall| {
             // Whoever writes a message asks for its own number or the time before.

@@ -45,6 +45,12 @@ impl Slot {
         self.conversation.send(command).await.map_err(|broken| sidecar_trouble(&broken))
     }
 
+    /// Waits until the sidecar says this.
+    async fn hear_until(&mut self, event: &Event) -> Result<(), Trouble> {
+        while self.hear().await? != *event {}
+        Ok(())
+    }
+
     /// The next event of the sidecar; its troubles are errors.
     pub(super) async fn hear(&mut self) -> Result<Event, Trouble> {
         match self.conversation.next().await.map_err(|broken| sidecar_trouble(&broken))? {
@@ -167,11 +173,7 @@ impl Berths {
         // The stage has cleared away what the last trial left; at first, it has found the sidecar.
         greeting(app).await?;
         slot.say(&Command::Network).await?;
-        loop {
-            if slot.hear().await? == Event::NetworkReady {
-                break;
-            }
-        }
+        slot.hear_until(&Event::NetworkReady).await?;
         app.send(&Command::Stage(self.containers.on_stage())).await.map_err(|broken| Trouble::Shim(broken.to_string()))?;
         greeting(app).await?;
         Ok(berth)
@@ -181,11 +183,7 @@ impl Berths {
     async fn stage(&self) -> Result<Berth, Trouble> {
         let _permit = self.permits.acquire().await.map_err(|_| Trouble::Interrupted)?;
         let mut slot = self.new_slot().await?;
-        loop {
-            if slot.hear().await? == Event::Hello {
-                break;
-            }
-        }
+        slot.hear_until(&Event::Hello).await?;
         let container = self.containers.create(self.containers.stage_body(slot.id())).await?;
         let app = self.containers.start(&container.id).await?;
         Ok(Berth { slot, container, app, maker: Maker::Stage })
@@ -234,14 +232,7 @@ impl Berths {
         let mut slot = self.slot().await?;
         slot.say(&Command::Network).await?;
         let body = self.containers.app_body(&slot.container.id);
-        let network = async {
-            loop {
-                if slot.hear().await? == Event::NetworkReady {
-                    return Ok(());
-                }
-            }
-        };
-        let (network, container) = tokio::join!(network, self.containers.create(body));
+        let (network, container) = tokio::join!(slot.hear_until(&Event::NetworkReady), self.containers.create(body));
         network?;
         let container = container?;
         let mut app = self.containers.start(&container.id).await?;

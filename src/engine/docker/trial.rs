@@ -16,15 +16,13 @@ use super::containers::{Container, Containers, engine_trouble};
 use super::conversation::{Broken, Conversation};
 use crate::shim;
 use crate::spec::{Kind, Workload};
-use crate::trial::wire::{AppReport, Command, Event, Job, JobEnd, JobFile, Launch};
+use crate::trial::wire::{AppReport, Command, Event, FILE_LIMIT, Job, JobEnd, JobFile, Launch};
 use crate::trial::{CheckEnd, ClientEnd, Deadline, Ending, Observation, Output, Timings, TrialRequest, Trouble};
 
 /// Longest wait for a shim to do what takes it milliseconds: launch, kill, report.
 const SHIM_LIMIT: Duration = Duration::from_secs(20);
 /// Longest time a check script may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(60);
-/// Bytes taken of each file that a spec asks for.
-const FILE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// What all trials of a session have in common.
 #[derive(Debug, Clone, Copy)]
@@ -86,8 +84,8 @@ impl Setting<'_> {
             ..Observation::default()
         };
         if *maker == Maker::Engine {
-            if report.end.deaths.iter().any(|death| death.signal == "SIGKILL") {
-                report.end.out_of_memory |= self.containers.ran_out_of_memory(&container.id).await?;
+            if !report.end.out_of_memory && report.end.deaths.iter().any(|death| death.signal == "SIGKILL") {
+                report.end.out_of_memory = self.containers.ran_out_of_memory(&container.id).await?;
             }
             // The engine may read what the app's user may not.
             report.files = self.collect_files(&container.id).await?;

@@ -34,10 +34,13 @@ const OPTIONS: &str = "mode=0755,size=1g";
 /// Where the tree outside is seen while the new one is made, and where that is.
 const OLD: &str = "/old";
 const NEW: &str = "/new";
+/// The directories of an overlay's layer.
+const UPPER: &str = "upper";
+const WORK: &str = "work";
 /// Where the layers of the overlays lie.
 const LAYERS: &str = "/layers";
 /// What is made anew in every tree.
-const OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
+pub(in crate::shim) const OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// A directory with more entries than these is not put together by hand, but read-only.
 const WIDE: usize = 1024;
 /// No more file systems than these get an overlay each.
@@ -59,9 +62,7 @@ pub(super) struct Built {
 /// Makes the tree and moves the calling process into it, to its root. `place` is where the command will run. `own_user` tells
 /// that the process has a user namespace of its own.
 pub(super) fn build(place: &Path, own_user: bool) -> Result<Built, ShimError> {
-    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).context("cannot make mounts private")?;
-    let text = fs::read("/proc/self/mountinfo").context("cannot read what is mounted")?;
-    let mounts = mounts::parse(&String::from_utf8_lossy(&text));
+    let mounts = take_mounts()?;
     step_aside().context("cannot make a tmpfs the root")?;
     let mut tree = Tree { mounts, place, own_user, layers: 0, read_only: Vec::new(), left_out: Vec::new() };
     if own_user {
@@ -81,8 +82,15 @@ pub(super) fn build(place: &Path, own_user: bool) -> Result<Built, ShimError> {
             }
         }
     }
-    move_in().context("cannot move into the new file systems")?;
+    move_in(Path::new(NEW)).context("cannot move into the new file systems")?;
     Ok(built)
+}
+
+/// Makes the mounts of this namespace its own affair, and tells what is mounted.
+pub(in crate::shim) fn take_mounts() -> Result<Vec<Mount>, ShimError> {
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).context("cannot make mounts private")?;
+    let text = fs::read("/proc/self/mountinfo").context("cannot read what is mounted")?;
+    Ok(mounts::parse(&String::from_utf8_lossy(&text)))
 }
 
 /// Makes an empty tmpfs the root, with the tree outside in it.
@@ -99,9 +107,9 @@ fn step_aside() -> io::Result<()> {
     fs::create_dir(LAYERS)
 }
 
-/// Makes the new tree the root, and lets go of everything else (`pivot_root(".", ".")` in `pivot_root(2)`).
-fn move_in() -> io::Result<()> {
-    chdir(NEW)?;
+/// Makes a tree the root, and lets go of everything else (`pivot_root(".", ".")` in `pivot_root(2)`).
+pub(in crate::shim) fn move_in(tree: &Path) -> io::Result<()> {
+    chdir(tree)?;
     pivot_root(".", ".")?;
     umount2(".", MntFlags::MNT_DETACH)?;
     Ok(chdir("/")?)
@@ -217,22 +225,9 @@ impl Tree<'_> {
     fn cover(&mut self, path: &Path) -> io::Result<()> {
         let (old, new) = (under(OLD, path), under(NEW, path));
         let layer = Path::new(LAYERS).join(self.layers.to_string());
-        let (upper, work) = (layer.join("upper"), layer.join("work"));
-        fs::create_dir_all(&upper)?;
-        fs::create_dir_all(&work)?;
-        self.dress(&old, &upper)?;
-        let options = [
-            b"lowerdir=".as_slice(),
-            &escaped(old.as_os_str().as_bytes()),
-            b",upperdir=",
-            upper.as_os_str().as_bytes(),
-            b",workdir=",
-            work.as_os_str().as_bytes(),
-            if self.own_user { b",userxattr" } else { b"" },
-        ];
-        let options = std::ffi::OsString::from_vec(options.concat());
+        self.dress(&old, &make_upper(&layer)?)?;
         let restrictions = mounts::holding(&self.mounts, path).map_or_else(MsFlags::empty, Mount::restrictions);
-        match mount(Some("overlay"), &new, Some("overlay"), restrictions, Some(options.as_os_str())) {
+        match overlay(&old, &layer, &new, restrictions, if self.own_user { b",userxattr" } else { b"" }) {
             Ok(()) => {
                 self.layers += 1;
                 Ok(())
@@ -292,8 +287,32 @@ pub(in crate::shim) fn read_only(mounts: &[Mount], path: &Path, new: &Path) -> i
     Ok(mount(NONE, new, NONE, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | kept, NONE)?)
 }
 
+/// Makes the directories that an overlay needs in `layer`; the one that what is written goes to.
+pub(in crate::shim) fn make_upper(layer: &Path) -> io::Result<PathBuf> {
+    let upper = layer.join(UPPER);
+    fs::create_dir_all(&upper)?;
+    fs::create_dir_all(layer.join(WORK))?;
+    Ok(upper)
+}
+
+/// Mounts an overlay over `lower` at `place`, with the directories of [`make_upper`] and further options.
+pub(in crate::shim) fn overlay(lower: &Path, layer: &Path, place: &Path, flags: MsFlags, more: &[u8]) -> io::Result<()> {
+    let (upper, work) = (layer.join(UPPER), layer.join(WORK));
+    let options = [
+        b"lowerdir=".as_slice(),
+        &escaped(lower.as_os_str().as_bytes()),
+        b",upperdir=",
+        upper.as_os_str().as_bytes(),
+        b",workdir=",
+        work.as_os_str().as_bytes(),
+        more,
+    ];
+    let options = std::ffi::OsString::from_vec(options.concat());
+    Ok(mount(Some("overlay"), place, Some("overlay"), flags, Some(options.as_os_str()))?)
+}
+
 /// A path as an option of a mount: commas end options, colons lower layers.
-pub(in crate::shim) fn escaped(path: &[u8]) -> Vec<u8> {
+fn escaped(path: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(path.len());
     for byte in path {
         if matches!(byte, b',' | b':' | b'\\') {

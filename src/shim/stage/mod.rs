@@ -7,12 +7,13 @@
 //! Nothing that a trial does outlives its pid namespace: processes, mounts, shared memory, sockets. The same limits hold as for a
 //! container of the engine's own, since they are this container's, and the app has the same capabilities.
 //!
+//! It runs no app itself and makes no network: that is for the supervisor, and for the sidecar.
+//!
 //! The stage itself is root's. The copy becomes the image's user when everything is made.
 
 mod tree;
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use nix::sys::prctl;
@@ -25,9 +26,6 @@ use super::supervise::{self, Surroundings};
 use super::{Context, STAGE_DIRECTORY, ShimError, memory, sys, user};
 use crate::trial::wire::{AppReport, Command, Event, Stage};
 use crate::trial::{AppEnd, Ending};
-
-/// A capability that the stage needs and the app must not have (`linux/capability.h`).
-const CAP_SYS_ADMIN: libc::c_ulong = 21;
 
 /// Makes containers for trials until the host is gone.
 pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
@@ -57,7 +55,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
             let surroundings = Surroundings {
                 input,
                 realm: Realm::Namespace,
-                dropped_capabilities: vec![CAP_SYS_ADMIN],
+                dropped_capabilities: vec![sys::CAP_SYS_ADMIN],
                 answers_count: false,
                 own_control_group: true,
                 home,
@@ -77,7 +75,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
             Ending::Exited(_) => return Err(ShimError::HostGone),
             Ending::Signaled(signal) => return Err(ShimError::new(format!("the supervisor died of {signal}"))),
         }
-        clear(&layers).context("cannot remove what was written")?;
+        fs::remove_dir_all(&layers).context("cannot remove what was written")?;
     }
     Ok(())
 }
@@ -89,16 +87,11 @@ fn become_user(request: &Stage) -> Result<Option<String>, ShimError> {
         return Ok(None);
     }
     // Only root may.
-    for capability in [CAP_SYS_ADMIN, supervise::CAP_SYS_PTRACE] {
+    for capability in [sys::CAP_SYS_ADMIN, supervise::CAP_SYS_PTRACE] {
         sys::drop_capability(capability);
     }
     sys::become_user(identity.user, identity.group, &identity.supplementary).context("cannot become the image's user")?;
     // A process that changed its user cannot be looked into, which the supervisor has to do with those that it makes.
     prctl::set_dumpable(true).context("cannot be looked into")?;
     Ok(Some(identity.home).filter(|_| !request.home_is_set))
-}
-
-/// Removes everything that a trial wrote.
-fn clear(layers: &std::path::Path) -> io::Result<()> {
-    fs::remove_dir_all(layers)
 }

@@ -5,35 +5,31 @@
 //! - Files that the engine mounts (`/etc/hosts` and the like) are copied.
 //! - `/proc` and `/sys` are mounted anew, for the new namespaces, and what the engine hides or protects there is hidden or protected
 //!   again. `/dev` is made anew with the same devices.
+//!
+//! Called in new namespaces, which it does not make. Unlike in the tree of a command of the machine (`crate::shim::nest`), nothing is
+//! left out or read-only that is not so outside, and what cannot be made is trouble.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::chdir;
 
 use super::super::nest::mounts::{self, Mount};
-use super::super::nest::tree::{dress, escaped, read_only};
+use super::super::nest::tree::{OWN, dress, make_upper, move_in, overlay, read_only, take_mounts};
 use super::super::{Context, STAGE_DIRECTORY, ShimError};
 
 const NONE: Option<&str> = None;
-
-/// What is made anew and not overlaid.
-const OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// What nothing in `/proc` and `/sys` may be used for.
 const HARMLESS: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
 
 /// Makes the tree and moves the calling process into it, to `place`. What is written goes to the empty directory `layers`.
 pub(super) fn build(layers: &Path, place: &Path) -> Result<(), ShimError> {
-    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).context("cannot make mounts private")?;
-    let text = fs::read("/proc/self/mountinfo").context("cannot read what is mounted")?;
-    let mounts = mounts::parse(&String::from_utf8_lossy(&text));
+    let mounts = take_mounts()?;
     let mut tree = Tree { root: layers.join("root"), layers, mounts: &mounts, covered: 0 };
     fs::create_dir(&tree.root).context("cannot make a directory to mount on")?;
     tree.cover(Path::new("/")).context("cannot overlay the image's files")?;
@@ -48,15 +44,8 @@ pub(super) fn build(layers: &Path, place: &Path) -> Result<(), ShimError> {
     tree.proc().context("cannot mount /proc")?;
     tree.sys().context("cannot mount /sys")?;
     tree.dev().context("cannot make a /dev")?;
-    let move_in = || -> io::Result<()> {
-        // `pivot_root(".", ".")` of pivot_root(2).
-        chdir(&tree.root)?;
-        pivot_root(".", ".")?;
-        umount2(".", MntFlags::MNT_DETACH)?;
-        chdir("/")?;
-        Ok(chdir(place)?)
-    };
-    move_in().context("cannot move into the new file systems")
+    move_in(&tree.root).context("cannot move into the new file systems")?;
+    chdir(place).context(&format!("cannot go to the working directory `{}`", place.display()))
 }
 
 /// A tree in the making.
@@ -77,28 +66,16 @@ impl Tree<'_> {
     /// Puts an overlay over a directory.
     fn cover(&mut self, path: &Path) -> io::Result<()> {
         let layer = self.layers.join(self.covered.to_string());
-        let (upper, work) = (layer.join("upper"), layer.join("work"));
-        fs::create_dir_all(&upper)?;
-        fs::create_dir(&work)?;
+        let upper = make_upper(&layer)?;
         if path == Path::new("/") {
             // A character device 0/0 hides what has its name in the layer below.
             let name = Path::new(STAGE_DIRECTORY).file_name().unwrap_or_default();
             mknod(&upper.join(name), SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?;
         }
         dress(path, &upper)?;
-        let options = [
-            b"lowerdir=".as_slice(),
-            &escaped(path.as_os_str().as_bytes()),
-            b",upperdir=",
-            upper.as_os_str().as_bytes(),
-            b",workdir=",
-            work.as_os_str().as_bytes(),
-            // As engines mount theirs: a directory of the image cannot be renamed but has to be copied (EXDEV).
-            b",redirect_dir=off",
-        ];
-        let options = OsString::from_vec(options.concat());
         let restrictions = mounts::holding(self.mounts, path).map_or_else(MsFlags::empty, Mount::restrictions);
-        mount(Some("overlay"), &self.under(path), Some("overlay"), restrictions, Some(options.as_os_str()))?;
+        // As engines mount theirs: a directory of the image cannot be renamed but has to be copied (EXDEV).
+        overlay(path, &layer, &self.under(path), restrictions, b",redirect_dir=off")?;
         self.covered += 1;
         Ok(())
     }
