@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::{Culprit, Findings, Refusal};
+use super::guess::Look;
 use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
 use super::ledger::Ledger;
 use super::replicas::{Answer, Ask, Passing};
@@ -448,7 +449,10 @@ impl Explorer {
         let calls = self.calls();
         let mut unknown = BTreeSet::new();
         let guessed = guess::guess(&calls, &self.knowledge.likelihoods, |configuration, sureness| {
-            self.noted(configuration, sureness, &mut unknown)
+            let passing = self.noted(configuration, sureness, &mut unknown)?;
+            let reports = self.ledger.runs(self.treated(), configuration).reports();
+            let failed = reports.filter(|report| matches!(report.outcome, Outcome::Fail(_))).last();
+            Ok(Look { passing, latest: failed.map(|report| report.latest.clone()).unwrap_or_default() })
         });
         match guessed {
             Err(missing) => self.ask_for(Purpose::Search, missing),

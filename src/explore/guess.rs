@@ -1,30 +1,44 @@
 //! The strategy `joint`: straight for a maximal configuration, without trying each call alone. Pure.
 //!
-//! Groups of calls that are likely avoidable are tried at once on top of what is known to pass, several groups at a time; what
-//! fails is halved, and a single call that fails is tried with its other treatment. How large a group is follows from how likely
-//! its calls are avoidable (`likelihood`): about every other group passes, which is when a trial tells most. Calls that hardly ever
-//! were avoidable elsewhere are tried last, each alone, as long as the number of trials stays small; the rest is *assumed* to be
-//! required, and said to be so. In the end the whole is verified; if that fails, `joint` takes it apart.
+//! 1. Every call that is likely avoidable (`likelihood`) is avoided at once. Where that fails, suspects are set aside until the rest
+//!    passes. Who is suspected follows from the run that failed: only what was treated in it; of that, what was treated last before the
+//!    end before what was treated earlier, and what is unlikely to be avoidable before what is likely. Often a single call bears
+//!    half of the suspicion, and it takes one trial for each call that has to be implemented, where halving takes the logarithm.
+//!    What the next run shows tells whether the suspicion was right: if the app gets no further than before, it was not.
+//! 2. What was set aside is tried on top of what passes: groups in halves, single calls with their other treatment, and calls that hardly
+//!    ever were avoidable elsewhere, the likeliest first, as long as the number of trials stays small. The rest is *assumed* to be
+//!    required, and said to be so.
+//! 3. The whole is verified; if that fails, `joint` takes it apart.
 //!
 //! Written like `joint` as a plain function over an oracle: an answer that is missing ends it, and it is called again from its
 //! beginning when the trials have been run.
 
 use std::collections::BTreeSet;
 
-use super::joint::{self, Avoidable, Dropped, Found, Sureness, Unanswered};
+use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
 use super::likelihood::Likelihoods;
 use super::replicas::Passing;
 
 use crate::trial::{Intervention, Item, Treatment};
 
-/// A group is as large as it can be while it passes at least this often, in thousandths.
+/// A treatment at least as likely to work is part of the first, large group; in thousandths.
+const LIKELY: u64 = 400;
+/// A group is as large as it can be while it passes at least this often, in thousandths: about then a trial tells most.
 const EVERY_OTHER: u64 = 500;
 /// A treatment less likely than this to work is tried last or not at all, in thousandths.
-const UNLIKELY: u64 = 130;
-/// For each ten calls that are used, about so many trials may be spent in all.
-const TRIALS_PER_TEN_CALLS: usize = 9;
-/// Trials that any campaign takes: traces, baselines, control, verification.
+const UNLIKELY: u64 = 100;
+/// For each hundred calls that are used, about so many trials may be spent in all. An exhaustive campaign takes above 300.
+const TRIALS_PER_HUNDRED_CALLS: usize = 92;
+/// Trials that any campaign takes: traces, baselines, control, verification, reasons.
 const OTHER_TRIALS: usize = 10;
+
+/// What a run showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) passing: Passing,
+    /// What was treated in a run that failed, the item that was treated last first; empty where that is not known.
+    pub(super) latest: Vec<Item>,
+}
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,56 +48,56 @@ pub(super) struct Guessed {
     pub(super) assumed: BTreeSet<Item>,
 }
 
-/// A call with the treatments that are still to be tried, the likeliest first; never empty.
+/// A call with the treatment that is to be tried next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     item: Item,
-    left: Vec<(Treatment, u64)>,
+    treatment: Treatment,
+    /// How likely it works, in thousandths.
+    likelihood: u64,
+    /// The treatment that is left if this one fails, with how likely it works then.
+    other: Option<(Treatment, u64)>,
 }
 
 impl Candidate {
+    /// The likelier treatment of a call. Of two equally likely ones the stub goes first, as it claims less.
     fn new(item: Item, likelihoods: &Likelihoods) -> Self {
-        let mut left: Vec<_> = Treatment::ALL.iter().map(|treatment| (*treatment, likelihoods.of(item, *treatment))).collect();
-        // Stable: of two equally likely treatments the stub goes first, as it claims less.
-        left.sort_by_key(|(_, likelihood)| std::cmp::Reverse(*likelihood));
-        Self { item, left }
+        let (stub, fake) = (likelihoods.of(item, Treatment::Stub), likelihoods.of(item, Treatment::Fake));
+        let (treatment, other) =
+            if stub >= fake { (Treatment::Stub, Treatment::Fake) } else { (Treatment::Fake, Treatment::Stub) };
+        Self { item, treatment, likelihood: stub.max(fake), other: Some((other, likelihoods.of_last(item, other))) }
     }
 
-    fn treatment(&self) -> Treatment {
-        self.left[0].0
-    }
-
-    fn likelihood(&self) -> u64 {
-        self.left[0].1
-    }
-
-    /// The item without the treatment that failed; `None` if that was the last.
-    fn next(mut self) -> Option<Self> {
-        self.left.remove(0);
-        (!self.left.is_empty()).then_some(self)
+    /// The item with its other treatment, after this one failed; `None` if there is none.
+    fn next(self) -> Option<Self> {
+        let (treatment, likelihood) = self.other?;
+        Some(Self { treatment, likelihood, other: None, ..self })
     }
 }
 
 type Group = Vec<Candidate>;
 
 fn with(configuration: &Intervention, group: &[Candidate]) -> Intervention {
-    group.iter().fold(configuration.clone(), |configuration, candidate| configuration.with(candidate.item, candidate.treatment()))
+    group.iter().fold(configuration.clone(), |configuration, candidate| configuration.with(candidate.item, candidate.treatment))
+}
+
+fn likeliest_first(candidates: &mut [Candidate]) {
+    candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood), candidate.item));
 }
 
 /// Cuts items, the likeliest first, into groups that pass about every other time.
 fn groups(mut candidates: Vec<Candidate>) -> Vec<Group> {
-    candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood()), candidate.item));
+    likeliest_first(&mut candidates);
     let mut groups: Vec<Group> = Vec::new();
     let mut together = 0;
     for candidate in candidates {
-        let likelihood = candidate.likelihood();
         match groups.last_mut() {
-            Some(group) if together * likelihood / 1000 >= EVERY_OTHER => {
-                together = together * likelihood / 1000;
+            Some(group) if together * candidate.likelihood / 1000 >= EVERY_OTHER => {
+                together = together * candidate.likelihood / 1000;
                 group.push(candidate);
             }
             _ => {
-                together = likelihood;
+                together = candidate.likelihood;
                 groups.push(vec![candidate]);
             }
         }
@@ -91,39 +105,145 @@ fn groups(mut candidates: Vec<Candidate>) -> Vec<Group> {
     groups
 }
 
+/// How much it counts against a candidate that it was treated late: the power of its rank from the end that its suspicion is divided
+/// by. Less each time that such a suspicion was of no use.
+const LATENESS: u32 = 2;
+
+/// How much a candidate is suspected to be what failed, if `later` other candidates were treated after it.
+fn suspicion(candidate: &Candidate, later: usize, lateness: u32) -> u64 {
+    let rank = u64::try_from(later).unwrap_or(u64::MAX).saturating_add(1);
+    let odds = (1000 - candidate.likelihood) * 1000 / candidate.likelihood;
+    odds * 1_000_000 / rank.saturating_pow(lateness)
+}
+
+/// Takes those out of `group` that bear at least half of the suspicion for a failure, and are as few as can be. Those that are `cleared`
+/// are suspected only where nobody else is.
+fn suspects(group: &mut Group, latest: &[Item], lateness: u32, cleared: &BTreeSet<Item>) -> Group {
+    // Of what was not treated, nothing can be known; where nothing at all is known of the run, everybody is a suspect.
+    let rank = |candidate: &Candidate| match latest {
+        [] => Some(0),
+        latest => latest.iter().position(|item| *item == candidate.item),
+    };
+    let open = |candidate: &Candidate| rank(candidate).is_some() && !cleared.contains(&candidate.item);
+    let anybody_open = group.iter().any(open);
+    let mut ranked: Vec<(u64, usize)> = Vec::new();
+    for (index, candidate) in group.iter().enumerate() {
+        let suspected = if anybody_open { open(candidate) } else { latest.is_empty() || rank(candidate).is_some() };
+        if suspected {
+            // Only candidates count: what belongs to the configuration passes.
+            let later = rank(candidate).unwrap_or(0);
+            let others = latest[..later].iter().filter(|item| group.iter().any(|candidate| candidate.item == **item)).count();
+            ranked.push((suspicion(candidate, others, lateness), index));
+        }
+    }
+    ranked.sort_by_key(|(suspicion, index)| (std::cmp::Reverse(*suspicion), *index));
+    let all: u64 = ranked.iter().map(|(suspicion, _)| suspicion).sum();
+    let mut sum = 0;
+    let mut taken = BTreeSet::new();
+    for (suspicion, index) in ranked {
+        taken.insert(index);
+        sum += suspicion;
+        if sum * 2 >= all {
+            break;
+        }
+    }
+    if taken.is_empty() {
+        // Nobody of the group was treated, and still it failed.
+        return std::mem::take(group);
+    }
+    let mut index = 0;
+    let mut out = Vec::new();
+    group.retain(|candidate| {
+        let keep = !taken.contains(&index);
+        if !keep {
+            out.push(candidate.clone());
+        }
+        index += 1;
+        keep
+    });
+    out
+}
+
 /// The search, with everything that it has learnt so far.
 struct Search<'a> {
-    ask: &'a mut dyn FnMut(&Intervention, Sureness) -> Result<Passing, Unanswered>,
+    ask: &'a mut dyn FnMut(&Intervention, Sureness) -> Result<Look, Unanswered>,
     questions: usize,
     configuration: Intervention,
-    dropped: Vec<Dropped>,
     /// Items that are unlikely to be avoidable.
     unlikely: Vec<Candidate>,
 }
 
 impl Search<'_> {
-    fn question(&mut self, configuration: &Intervention) -> Result<bool, Unanswered> {
+    fn question(&mut self, configuration: &Intervention) -> Result<Look, Unanswered> {
         self.questions += 1;
-        Ok((self.ask)(configuration, Sureness::Glance)? == Passing::Yes)
+        (self.ask)(configuration, Sureness::Glance)
     }
 
-    /// What becomes of an item whose first treatment failed on top of the configuration.
+    /// Adds to the configuration what is left of `group` once suspects are set aside; returns groups that were set aside and of
+    /// which it is open who failed.
+    fn peel(&mut self, mut group: Group) -> Result<Vec<Group>, Unanswered> {
+        let mut again: Vec<Group> = Vec::new();
+        let mut cleared = BTreeSet::new();
+        // What was set aside last, and everything that the runs before had treated.
+        let mut last: Group = Vec::new();
+        let mut reached: BTreeSet<Item> = BTreeSet::new();
+        let mut latest = Vec::new();
+        let mut lateness = LATENESS;
+        while !group.is_empty() {
+            let whole = with(&self.configuration, &group);
+            let look = self.question(&whole)?;
+            if look.passing == Passing::Yes {
+                self.configuration = whole;
+                break;
+            }
+            let treated: BTreeSet<_> = look.latest.iter().copied().collect();
+            if !last.is_empty() {
+                let further = treated.iter().any(|item| !reached.contains(item));
+                lateness = if further { LATENESS } else { lateness.saturating_sub(1) };
+                let could_get_further = !treated.is_empty() && group.iter().any(|candidate| !reached.contains(&candidate.item));
+                if could_get_further && !further {
+                    // The app got no further without them: it was not they.
+                    cleared.extend(last.iter().map(|candidate| candidate.item));
+                    group.append(&mut last);
+                } else if further {
+                    // One of them at least is to blame. And if a single one is not, then it passes with its other treatment.
+                    self.group_failed(std::mem::take(&mut last), &latest, &mut again);
+                } else {
+                    again.push(std::mem::take(&mut last));
+                }
+            }
+            if lateness == 0 {
+                // How far the app gets does not tell who is to blame.
+                again.extend(groups(group));
+                return Ok(again);
+            }
+            reached.extend(treated);
+            last = suspects(&mut group, &look.latest, lateness, &cleared);
+            latest = look.latest;
+        }
+        // The rest passes without the last ones, and did not with them: one of them at least is to blame.
+        if !last.is_empty() {
+            self.group_failed(last, &latest, &mut again);
+        }
+        Ok(again)
+    }
+
+    /// What becomes of an item whose treatment failed on top of the configuration.
     fn failed(&mut self, candidate: Candidate, again: &mut Vec<Group>) {
-        let dropped =
-            Dropped { item: candidate.item, treatment: candidate.treatment(), together_with: self.configuration.clone() };
         match candidate.next() {
-            None => self.dropped.push(dropped),
-            Some(candidate) if candidate.likelihood() >= UNLIKELY => again.push(vec![candidate]),
+            None => {}
+            Some(candidate) if candidate.likelihood >= UNLIKELY => again.push(vec![candidate]),
             Some(candidate) => self.unlikely.push(candidate),
         }
     }
 
-    fn group_failed(&mut self, mut group: Group, again: &mut Vec<Group>) {
+    /// What becomes of a group that failed in a run with `latest`: its suspects are tried by themselves, and so are the others.
+    fn group_failed(&mut self, mut group: Group, latest: &[Item], again: &mut Vec<Group>) {
         if group.len() == 1 {
             self.failed(group.remove(0), again);
         } else {
-            let right = group.split_off(group.len() / 2);
-            again.extend([group, right]);
+            let suspects = suspects(&mut group, latest, LATENESS, &BTreeSet::new());
+            again.extend([suspects, group].into_iter().filter(|part| !part.is_empty()));
         }
     }
 
@@ -135,8 +255,8 @@ impl Search<'_> {
             let mut unanswered = Vec::new();
             for group in pending {
                 match self.question(&with(&self.configuration, &group)) {
-                    Ok(true) => passed.push(group),
-                    Ok(false) => failed.push(group),
+                    Ok(Look { passing: Passing::Yes, .. }) => passed.push(group),
+                    Ok(look) => failed.push((group, look.latest)),
                     Err(missing) => unanswered.push(missing),
                 }
             }
@@ -144,8 +264,8 @@ impl Search<'_> {
                 return Err(unanswered);
             }
             let mut again = Vec::new();
-            for group in failed {
-                self.group_failed(group, &mut again);
+            for (group, latest) in failed {
+                self.group_failed(group, &latest, &mut again);
             }
             self.merge(passed, &mut again).map_err(|missing| vec![missing])?;
             pending = again;
@@ -156,7 +276,7 @@ impl Search<'_> {
     /// Adds what passed group by group to the configuration: at once if they get along, else one after the other.
     fn merge(&mut self, passed: Vec<Group>, again: &mut Vec<Group>) -> Result<(), Unanswered> {
         let merged = passed.iter().fold(self.configuration.clone(), |configuration, group| with(&configuration, group));
-        if passed.len() <= 1 || self.question(&merged)? {
+        if passed.len() <= 1 || self.question(&merged)?.passing == Passing::Yes {
             self.configuration = merged;
             return Ok(());
         }
@@ -164,10 +284,10 @@ impl Search<'_> {
         for group in passed {
             let candidate = with(&self.configuration, &group);
             // The first one passed on top of this very configuration.
-            if first || self.question(&candidate)? {
-                self.configuration = candidate;
-            } else {
-                self.group_failed(group, again);
+            let look = if first { None } else { Some(self.question(&candidate)?) };
+            match look {
+                Some(look) if look.passing != Passing::Yes => self.group_failed(group, &look.latest, again),
+                _ => self.configuration = candidate,
             }
             first = false;
         }
@@ -179,33 +299,37 @@ impl Search<'_> {
 pub(super) fn guess(
     used: &BTreeSet<Item>,
     likelihoods: &Likelihoods,
-    mut ask: impl FnMut(&Intervention, Sureness) -> Result<Passing, Unanswered>,
+    mut ask: impl FnMut(&Intervention, Sureness) -> Result<Look, Unanswered>,
 ) -> Result<Guessed, Vec<Unanswered>> {
     let candidates = used.iter().map(|item| Candidate::new(*item, likelihoods));
-    let (likely, unlikely): (Vec<_>, Vec<_>) = candidates.partition(|candidate| candidate.likelihood() >= UNLIKELY);
-    let mut search = Search { ask: &mut ask, questions: 0, configuration: Intervention::none(), dropped: Vec::new(), unlikely };
-    search.run(groups(likely))?;
+    let (likely, rest): (Vec<_>, Vec<_>) = candidates.partition(|candidate| candidate.likelihood >= LIKELY);
+    let (fair, unlikely): (Vec<_>, Vec<_>) = rest.into_iter().partition(|candidate| candidate.likelihood >= UNLIKELY);
+    let mut search = Search { ask: &mut ask, questions: 0, configuration: Intervention::none(), unlikely };
+    let mut open = search.peel(likely).map_err(|missing| vec![missing])?;
+    open.extend(groups(fair));
+    search.run(open)?;
 
-    let allowed = used.len() * TRIALS_PER_TEN_CALLS / 10;
-    let mut spare = allowed.saturating_sub(OTHER_TRIALS + search.questions);
+    let allowed = used.len() * TRIALS_PER_HUNDRED_CALLS / 100;
     let mut unlikely = std::mem::take(&mut search.unlikely);
-    unlikely.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood()), candidate.item));
-    while spare > 0 && !unlikely.is_empty() {
+    while !unlikely.is_empty() {
+        let spare = allowed.saturating_sub(OTHER_TRIALS + search.questions);
+        likeliest_first(&mut unlikely);
         let rest = unlikely.split_off(unlikely.len().min(spare));
-        spare -= unlikely.len();
+        if unlikely.is_empty() {
+            unlikely = rest;
+            break;
+        }
         search.run(unlikely.drain(..).map(|candidate| vec![candidate]).collect())?;
         // What failed comes back with its last treatment, less likely still.
         unlikely = rest;
         unlikely.append(&mut search.unlikely);
-        unlikely.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood()), candidate.item));
     }
     let assumed = unlikely.iter().map(|candidate| candidate.item).collect();
-    let (configuration, mut dropped) = (search.configuration, search.dropped);
+    let configuration = search.configuration;
     let avoidable: Vec<_> =
         configuration.iter().map(|(item, treatment)| Avoidable { item, treatments: joint::only(treatment) }).collect();
-    let mut found = joint::search(&Intervention::none(), &avoidable, ask).map_err(|missing| vec![missing])?;
-    dropped.append(&mut found.dropped);
-    found.dropped = dropped;
+    let passing = |configuration: &Intervention, sureness| ask(configuration, sureness).map(|look| look.passing);
+    let found = joint::search(&Intervention::none(), &avoidable, passing).map_err(|missing| vec![missing])?;
     Ok(Guessed { found, assumed })
 }
 
@@ -213,17 +337,43 @@ pub(super) fn guess(
 mod tests {
     use super::*;
     use crate::explore::model::AppModel;
+    use crate::explore::verdict::Verdict;
 
     fn calls(names: &str) -> BTreeSet<Item> {
         names.split(' ').map(|name| name.parse().unwrap()).collect()
     }
 
+    /// Where an app that fails is seen to do so.
+    #[derive(Debug, Clone, Copy)]
+    enum Ends {
+        /// At the end, after everything was treated.
+        Late,
+        /// Right after the first call, in alphabetical order, without which it fails.
+        AtOnce,
+    }
+
+    fn look(model: &AppModel, configuration: &Intervention, ends: Ends) -> Look {
+        if model.passes(configuration) {
+            return Look { passing: Passing::Yes, latest: Vec::new() };
+        }
+        let mut made = Intervention::none();
+        for (item, treatment) in configuration.iter() {
+            made.insert(item, treatment);
+            if matches!(ends, Ends::AtOnce) && !model.passes(&made) {
+                break;
+            }
+        }
+        let mut latest: Vec<_> = made.iter().map(|(item, _)| item).collect();
+        latest.reverse();
+        Look { passing: Passing::No, latest }
+    }
+
     /// Searches with an oracle that answers everything at once; returns the number of different questions too.
-    fn run(model: &AppModel, used: &BTreeSet<Item>, likelihoods: &Likelihoods) -> (Guessed, usize) {
+    fn run(model: &AppModel, used: &BTreeSet<Item>, likelihoods: &Likelihoods, ends: Ends) -> (Guessed, usize) {
         let mut asked = BTreeSet::new();
         let guessed = guess(used, likelihoods, |configuration, _| {
             asked.insert(configuration.clone());
-            Ok(if model.passes(configuration) { Passing::Yes } else { Passing::No })
+            Ok(look(model, configuration, ends))
         });
         (guessed.unwrap(), asked.len())
     }
@@ -243,9 +393,8 @@ mod tests {
     fn taught(model: &AppModel, used: &BTreeSet<Item>) -> Likelihoods {
         let mut likelihoods = Likelihoods::default();
         for &item in used {
-            for treatment in Treatment::ALL {
-                likelihoods.learn(item, treatment, model.passes(&Intervention::single(item, treatment)), 5);
-            }
+            let works = |treatment| model.passes(&Intervention::single(item, treatment));
+            likelihoods.learn(item, Verdict::from_treatments(works(Treatment::Stub), works(Treatment::Fake)), 5);
         }
         likelihoods
     }
@@ -253,17 +402,33 @@ mod tests {
     #[test]
     fn without_knowledge_the_configuration_is_as_large_as_can_be() {
         let (model, used) = model();
-        let (guessed, _) = run(&model, &used, &Likelihoods::default());
-        assert_eq!(guessed.found.configuration.len(), 10);
-        assert!(model.passes(&guessed.found.configuration));
-        assert!(guessed.assumed.is_empty());
-        assert_eq!(guessed.found.dropped.len(), 6);
+        for ends in [Ends::Late, Ends::AtOnce] {
+            let (guessed, asked) = run(&model, &used, &Likelihoods::default(), ends);
+            assert_eq!(guessed.found.configuration.len(), 10, "{ends:?}");
+            assert!(model.passes(&guessed.found.configuration));
+            assert!(guessed.assumed.is_subset(&calls("bind close listen mmap openat read")), "{:?}", guessed.assumed);
+            assert!(asked <= 2 * used.len(), "{ends:?}: {asked} questions");
+        }
+    }
+
+    #[test]
+    fn each_call_after_which_the_app_ends_takes_one_question_and_its_other_treatment_another() {
+        let used = calls(NAMES);
+        let model = ["close", "getpid", "uname"].iter().fold(AppModel::new(used.iter().copied()), |model, name| {
+            Treatment::ALL
+                .into_iter()
+                .fold(model, |model, treatment| model.broken_by(Intervention::single(name.parse::<Item>().unwrap(), treatment)))
+        });
+        let (guessed, asked) = run(&model, &used, &Likelihoods::default(), Ends::AtOnce);
+        assert_eq!(guessed.found.configuration.len(), used.len() - 3);
+        // Three failures and the pass after them; then the other treatments.
+        assert_eq!(asked, 4 + 3);
     }
 
     #[test]
     fn with_knowledge_a_few_questions_are_enough_and_what_was_not_tried_is_said() {
         let (model, used) = model();
-        let (guessed, asked) = run(&model, &used, &taught(&model, &used));
+        let (guessed, asked) = run(&model, &used, &taught(&model, &used), Ends::Late);
         assert_eq!(guessed.found.configuration.len(), 10);
         assert!(asked <= 6, "{asked} questions");
         assert_eq!(guessed.assumed, calls("bind close listen mmap openat read"));
@@ -274,13 +439,13 @@ mod tests {
         let (model, used) = model();
         let mut wrong = taught(&model, &used);
         for name in ["bind", "close", "chown"] {
-            for treatment in Treatment::ALL {
-                wrong.learn(name.parse().unwrap(), treatment, true, 50);
-            }
+            wrong.learn(name.parse().unwrap(), Verdict::Any, 50);
         }
-        let (guessed, _) = run(&model, &used, &wrong);
-        assert_eq!(guessed.found.configuration.len(), 10);
-        assert!(model.passes(&guessed.found.configuration));
+        for ends in [Ends::Late, Ends::AtOnce] {
+            let (guessed, _) = run(&model, &used, &wrong, ends);
+            assert_eq!(guessed.found.configuration.len(), 10, "{ends:?}");
+            assert!(model.passes(&guessed.found.configuration));
+        }
     }
 
     #[test]
@@ -291,8 +456,36 @@ mod tests {
             .broken_by(conflict)
             .broken_by("fake=access".parse().unwrap())
             .broken_by("fake=brk".parse().unwrap());
-        let (guessed, _) = run(&model, &used, &taught(&model, &used));
-        assert_eq!(guessed.found.configuration.len(), 4);
-        assert!(model.passes(&guessed.found.configuration));
+        for ends in [Ends::Late, Ends::AtOnce] {
+            let (guessed, _) = run(&model, &used, &taught(&model, &used), ends);
+            assert_eq!(guessed.found.configuration.len(), 4);
+            assert!(model.passes(&guessed.found.configuration));
+        }
+    }
+
+    #[test]
+    fn who_was_treated_last_is_suspected_before_who_is_less_likely_and_who_was_not_treated_is_not() {
+        let likelihoods = Likelihoods::default();
+        let mut group: Group = calls("access brk chown dup").into_iter().map(|item| Candidate::new(item, &likelihoods)).collect();
+        let latest: Vec<Item> = ["chown", "access", "brk"].iter().map(|name| name.parse().unwrap()).collect();
+        let names = |group: &Group| group.iter().map(|candidate| candidate.item.to_string()).collect::<Vec<_>>();
+        let first = suspects(&mut group, &latest, LATENESS, &BTreeSet::new());
+        assert_eq!(
+            (names(&first), names(&group)),
+            (vec!["chown".to_owned()], ["access", "brk", "dup"].map(str::to_owned).to_vec())
+        );
+        let cleared = calls("access");
+        assert_eq!(names(&suspects(&mut group, &latest, LATENESS, &cleared)), ["brk"]);
+        assert_eq!(
+            names(&suspects(&mut group, &latest, LATENESS, &cleared)),
+            ["access"],
+            "who is cleared is suspected where nobody else is"
+        );
+        assert_eq!(
+            names(&suspects(&mut group, &latest, LATENESS, &cleared)),
+            ["dup"],
+            "that nobody was treated is no excuse for ever"
+        );
+        assert!(group.is_empty());
     }
 }

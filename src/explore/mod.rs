@@ -197,6 +197,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// What was seen at least once: every item for a trace, the treated ones that were hit otherwise.
     pub seen: BTreeSet<Item>,
+    /// The calls that were treated, the one that was so last first; empty where that is not known.
+    pub latest: Vec<Item>,
     /// Whether its failure may be the hurry's or the host's doing ([`crate::trial::is_doubtful`]).
     pub doubtful: bool,
     /// How well the app did.
@@ -207,7 +209,7 @@ impl Report {
     /// A report of a trial whose failure, if it is one, is not in doubt, and of which nothing was measured.
     #[must_use]
     pub fn new(outcome: Outcome, seen: BTreeSet<Item>) -> Self {
-        Self { outcome, seen, doubtful: false, measures: Measures::default() }
+        Self { outcome, seen, latest: Vec::new(), doubtful: false, measures: Measures::default() }
     }
 }
 

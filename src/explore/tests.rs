@@ -433,9 +433,7 @@ fn strategy_joint_finds_as_large_a_configuration_and_says_that_verdicts_are_infe
 
     let mut likelihoods = Likelihoods::default();
     for (&call, row) in &measured(&exhaustive).rows {
-        for treatment in Treatment::ALL {
-            likelihoods.learn(call, treatment, row.result(treatment).works(), 4);
-        }
+        likelihoods.learn(call, row.verdict.unwrap(), 4);
     }
     let knowledge = Knowledge { likelihoods, before: None };
     let informed = drive(Explorer::with(settings, knowledge), 4, |_| 0, |request| model.report(request));

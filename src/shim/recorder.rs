@@ -15,6 +15,8 @@ use crate::trial::{CallLog, CallStatistics, ForeignCall, Item, SAMPLES_PER_CALL,
 struct Counter {
     /// Indexed by interned process name.
     by_process: Vec<u64>,
+    /// How many calls were counted before the last of these.
+    last: u64,
     samples: Vec<[u64; 6]>,
 }
 
@@ -27,6 +29,8 @@ pub(super) struct Recorder {
     /// The calls in the order in which they were first made.
     order: Vec<Sysno>,
     calls: HashMap<Sysno, Counter>,
+    /// The number of calls counted.
+    counted: u64,
     features: HashMap<Feature, u64>,
     files: HashMap<PseudoFile, u64>,
     unknown: BTreeMap<u32, u64>,
@@ -97,6 +101,8 @@ impl Recorder {
             counter.by_process.resize(index + 1, 0);
         }
         counter.by_process[index] += 1;
+        counter.last = self.counted;
+        self.counted += 1;
         if counter.samples.len() < SAMPLES_PER_CALL && !counter.samples.contains(&notification.arguments) {
             counter.samples.push(notification.arguments);
         }
@@ -121,11 +127,15 @@ impl Recorder {
 
     /// What was recorded, in the form that is reported.
     pub(super) fn log(&self) -> CallLog {
+        let mut lasts: Vec<_> = self.calls.values().map(|counter| counter.last).collect();
+        lasts.sort_unstable();
         let statistics = |counter: &Counter, first: usize| {
+            let later = lasts.iter().rev().take_while(|last| **last > counter.last).count();
             let named = self.names.iter().cloned().zip(counter.by_process.iter().copied());
             CallStatistics {
                 count: counter.by_process.iter().sum(),
                 first: u32::try_from(first).unwrap_or(u32::MAX),
+                last: u32::try_from(later).unwrap_or(u32::MAX),
                 processes: named.filter(|(_, count)| *count > 0).collect(),
                 samples: counter.samples.clone(),
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finished, Identity, Store, StoreError, TrialRecord};
+use super::{Finished, Identity, Store, StoreError, TrialRecord, family};
 use crate::explore::{Known, Likelihoods, Report, Strategy, TreatmentResult};
 use crate::trial::{Intervention, Item, Outcome, Purpose, Treatment};
 
@@ -58,22 +58,24 @@ impl Store {
     /// If the folder of the results can't be listed.
     pub fn likelihoods(&self, app: &str) -> Result<Likelihoods, StoreError> {
         let mut likelihoods = Likelihoods::default();
-        let family = |name: &str| name.split('@').next().map(str::to_owned);
         for (other, workload) in self.list()? {
-            let Ok(Some(finished)) = self.read(&other, &workload).map(|stored| stored.finished) else { continue };
+            let Ok(stored) = self.read(&other, &workload) else { continue };
             let weight = if family(&other) == family(app) { OWN_WEIGHT } else { 1 };
+            for (&call, row) in stored.imported.iter().flat_map(|imported| &imported.verdicts) {
+                if let Some(verdict) = row.verdict {
+                    likelihoods.learn(call.into(), verdict, weight);
+                }
+            }
+            let Some(finished) = stored.finished else { continue };
             let joint = finished.summary.joint.configuration();
             for (&call, row) in &finished.verdicts {
-                let inferred = finished.summary.inferred.contains(&Item::Call(call));
-                for (treatment, works) in Treatment::ALL.into_iter().zip([row.stub, row.fake]) {
-                    if inferred {
-                        // Only what it takes part in was shown of it.
-                        if joint.get(call) == Some(treatment) {
-                            likelihoods.learn(call.into(), treatment, true, weight);
-                        }
-                    } else if row.verdict.is_some() {
-                        likelihoods.learn(call.into(), treatment, works, weight);
+                if finished.summary.inferred.contains(&Item::Call(call)) {
+                    // Only what it takes part in was shown of it.
+                    if let Some(treatment) = joint.get(call) {
+                        likelihoods.learn_working(call.into(), treatment, weight);
                     }
+                } else if let Some(verdict) = row.verdict {
+                    likelihoods.learn(call.into(), verdict, weight);
                 }
             }
         }

@@ -100,7 +100,11 @@ pub struct Hits {
     /// How many other calls were notified before the first of these.
     #[serde(default)]
     pub first: u32,
-    /// The same by process name.
+    /// How many other calls were notified after the last of these: 0 for the one that was made last of all. Not noted by earlier
+    /// versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last: Option<u32>,
+    /// The number of calls by process name.
     pub processes: BTreeMap<String, u64>,
     /// The first few different argument vectors, each register in hexadecimal.
     pub samples: Vec<[String; 6]>,
@@ -272,7 +276,11 @@ impl TrialRecord {
             cpu_time: Duration::from_millis(self.app.cpu_ms),
             open_files: self.app.open_files,
         };
-        Report { outcome: self.result.clone(), seen, doubtful: self.doubtful, measures }
+        let treated = self.hits.iter().filter(|(call, _)| self.intervention.get(**call).is_some());
+        let mut latest: Vec<_> = treated.filter_map(|(call, hits)| Some((hits.last?, Item::Call(*call)))).collect();
+        latest.sort_unstable();
+        let latest = latest.into_iter().map(|(_, item)| item).collect();
+        Report { outcome: self.result.clone(), seen, latest, doubtful: self.doubtful, measures }
     }
 
     /// The key that follows from the other fields.
@@ -304,7 +312,13 @@ impl TrialRecord {
 impl From<&CallStatistics> for Hits {
     fn from(statistics: &CallStatistics) -> Self {
         let samples = statistics.samples.iter().map(|sample| sample.map(|register| format!("{register:#x}"))).collect();
-        Self { count: statistics.count, first: statistics.first, processes: statistics.processes.clone(), samples }
+        Self {
+            count: statistics.count,
+            first: statistics.first,
+            last: Some(statistics.last),
+            processes: statistics.processes.clone(),
+            samples,
+        }
     }
 }
 

@@ -48,6 +48,7 @@ fn record_of(request: &TrialRequest, report: &Report) -> TrialRecord {
     let statistics = |name: &str| CallStatistics {
         count: 2,
         first: 0,
+        last: 0,
         processes: BTreeMap::from([(name.to_owned(), 2)]),
         samples: vec![[u64::MAX, 0, 1, 2, 3, 4]],
     };
@@ -382,6 +383,7 @@ fn everything_in_a_record_survives_the_disk() {
     let statistics = CallStatistics {
         count: 3,
         first: 1,
+        last: 2,
         processes: BTreeMap::from([("nginx".to_owned(), 3)]),
         samples: vec![[u64::MAX, 1, 2, 3, 4, 5]],
     };

@@ -18,6 +18,8 @@ pub struct CallStatistics {
     pub count: u64,
     /// How many other calls were notified before the first of these.
     pub first: u32,
+    /// How many other calls were notified after the last of these: 0 for the one that was made last of all.
+    pub last: u32,
     /// The same, per name of the process (`comm`) that made it.
     pub processes: BTreeMap<String, u64>,
     /// The first [`SAMPLES_PER_CALL`] different argument vectors, as raw registers.

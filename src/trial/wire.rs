@@ -594,6 +594,7 @@ fn report_frame(report: &AppReport) -> Frame {
                 .field("name", &call)
                 .field("count", &statistics.count)
                 .field("first", &statistics.first)
+                .field("last", &statistics.last)
                 .children(processes.chain(samples)),
         );
     }
@@ -665,8 +666,12 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
 }
 
 fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
-    let mut statistics =
-        CallStatistics { count: frame.parse("count")?, first: frame.parse("first")?, ..CallStatistics::default() };
+    let mut statistics = CallStatistics {
+        count: frame.parse("count")?,
+        first: frame.parse("first")?,
+        last: frame.parse("last")?,
+        ..CallStatistics::default()
+    };
     for child in frame.frames()? {
         match child.kind.as_str() {
             "process" => {
@@ -727,6 +732,7 @@ mod tests {
         let statistics = CallStatistics {
             count: 7,
             first: 2,
+            last: 4,
             processes: BTreeMap::from([("redis server".to_owned(), 5), ("bio=close".to_owned(), 2)]),
             samples: vec![[0, 1, u64::MAX, 3, 4, 5]],
         };

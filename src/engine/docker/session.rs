@@ -73,7 +73,9 @@ impl DockerSession {
     /// a broken app is noticed, and what is avoided at once.
     fn maker(&self, purpose: Purpose) -> Maker {
         match purpose {
-            Purpose::Baseline | Purpose::Single | Purpose::Quiet | Purpose::Others | Purpose::Reasons if self.staged => {
+            Purpose::Baseline | Purpose::Single | Purpose::Quiet | Purpose::Search | Purpose::Others | Purpose::Reasons
+                if self.staged =>
+            {
                 Maker::Stage
             }
             Purpose::Baseline
