@@ -28,7 +28,7 @@ const EVERY_OTHER: u64 = 500;
 /// A treatment less likely than this to work is tried last or not at all, in thousandths.
 const UNLIKELY: u64 = 100;
 /// For each hundred calls that are used, about so many trials may be spent in all. An exhaustive campaign takes above 300.
-const TRIALS_PER_HUNDRED_CALLS: usize = 92;
+const TRIALS_PER_HUNDRED_CALLS: usize = 95;
 /// Trials that any campaign takes: traces, baselines, control, verification, reasons.
 const OTHER_TRIALS: usize = 10;
 
@@ -77,6 +77,20 @@ impl Candidate {
 
 type Group = Vec<Candidate>;
 
+/// A group that is to be tried, and the suspects that it failed with: if it passes without them, one of them is to blame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Part {
+    group: Group,
+    suspects: Group,
+}
+
+impl Part {
+    /// A group of which nothing is known.
+    const fn of(group: Group) -> Self {
+        Self { group, suspects: Vec::new() }
+    }
+}
+
 fn with(configuration: &Intervention, group: &[Candidate]) -> Intervention {
     group.iter().fold(configuration.clone(), |configuration, candidate| configuration.with(candidate.item, candidate.treatment))
 }
@@ -116,26 +130,17 @@ fn suspicion(candidate: &Candidate, later: usize, lateness: u32) -> u64 {
     odds * 1_000_000 / rank.saturating_pow(lateness)
 }
 
-/// Takes those out of `group` that bear at least half of the suspicion for a failure, and are as few as can be. Those that are `cleared`
-/// are suspected only where nobody else is.
-fn suspects(group: &mut Group, latest: &[Item], lateness: u32, cleared: &BTreeSet<Item>) -> Group {
-    // Of what was not treated, nothing can be known; where nothing at all is known of the run, everybody is a suspect.
-    let rank = |candidate: &Candidate| match latest {
-        [] => Some(0),
-        latest => latest.iter().position(|item| *item == candidate.item),
-    };
-    let open = |candidate: &Candidate| rank(candidate).is_some() && !cleared.contains(&candidate.item);
-    let anybody_open = group.iter().any(open);
-    let mut ranked: Vec<(u64, usize)> = Vec::new();
-    for (index, candidate) in group.iter().enumerate() {
-        let suspected = if anybody_open { open(candidate) } else { latest.is_empty() || rank(candidate).is_some() };
-        if suspected {
-            // Only candidates count: what belongs to the configuration passes.
-            let later = rank(candidate).unwrap_or(0);
-            let others = latest[..later].iter().filter(|item| group.iter().any(|candidate| candidate.item == **item)).count();
-            ranked.push((suspicion(candidate, others, lateness), index));
-        }
+/// Takes those out of `group` that bear at least half of the suspicion for a failure, and are as few as can be. What was not treated is
+/// not suspected; where nobody was, everybody is.
+fn suspects(group: &mut Group, latest: &[Item], lateness: u32) -> Group {
+    let mut treated: Vec<_> = latest.iter().filter_map(|item| group.iter().position(|own| own.item == *item)).collect();
+    let mut lateness = lateness;
+    if treated.is_empty() {
+        treated = (0..group.len()).collect();
+        lateness = 0;
     }
+    let mut ranked: Vec<_> =
+        treated.iter().enumerate().map(|(later, index)| (suspicion(&group[*index], later, lateness), *index)).collect();
     ranked.sort_by_key(|(suspicion, index)| (std::cmp::Reverse(*suspicion), *index));
     let all: u64 = ranked.iter().map(|(suspicion, _)| suspicion).sum();
     let mut sum = 0;
@@ -147,21 +152,10 @@ fn suspects(group: &mut Group, latest: &[Item], lateness: u32, cleared: &BTreeSe
             break;
         }
     }
-    if taken.is_empty() {
-        // Nobody of the group was treated, and still it failed.
-        return std::mem::take(group);
-    }
-    let mut index = 0;
-    let mut out = Vec::new();
-    group.retain(|candidate| {
-        let keep = !taken.contains(&index);
-        if !keep {
-            out.push(candidate.clone());
-        }
-        index += 1;
-        keep
-    });
-    out
+    let (taken, left): (Vec<_>, Vec<_>) =
+        std::mem::take(group).into_iter().enumerate().partition(|(index, _)| taken.contains(index));
+    *group = left.into_iter().map(|(_, candidate)| candidate).collect();
+    taken.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// The search, with everything that it has learnt so far.
@@ -179,15 +173,16 @@ impl Search<'_> {
         (self.ask)(configuration, Sureness::Glance)
     }
 
-    /// Adds to the configuration what is left of `group` once suspects are set aside; returns groups that were set aside and of
-    /// which it is open who failed.
-    fn peel(&mut self, mut group: Group) -> Result<Vec<Group>, Unanswered> {
-        let mut again: Vec<Group> = Vec::new();
-        let mut cleared = BTreeSet::new();
-        // What was set aside last, and everything that the runs before had treated.
+    /// Adds to the configuration what is left of `group` once suspects are set aside; returns what was set aside and is to be tried
+    /// again.
+    fn peel(&mut self, mut group: Group) -> Result<Vec<Part>, Unanswered> {
+        let mut again = Vec::new();
+        // What was set aside without a sign that it is to blame.
+        let mut open: Group = Vec::new();
+        // What was set aside last, after the run that treated `latest`; and everything that was treated in any run.
         let mut last: Group = Vec::new();
-        let mut reached: BTreeSet<Item> = BTreeSet::new();
         let mut latest = Vec::new();
+        let mut reached: BTreeSet<Item> = BTreeSet::new();
         let mut lateness = LATENESS;
         while !group.is_empty() {
             let whole = with(&self.configuration, &group);
@@ -196,67 +191,63 @@ impl Search<'_> {
                 self.configuration = whole;
                 break;
             }
-            let treated: BTreeSet<_> = look.latest.iter().copied().collect();
             if !last.is_empty() {
-                let further = treated.iter().any(|item| !reached.contains(item));
-                lateness = if further { LATENESS } else { lateness.saturating_sub(1) };
-                let could_get_further = !treated.is_empty() && group.iter().any(|candidate| !reached.contains(&candidate.item));
-                if could_get_further && !further {
-                    // The app got no further without them: it was not they.
-                    cleared.extend(last.iter().map(|candidate| candidate.item));
-                    group.append(&mut last);
-                } else if further {
-                    // One of them at least is to blame. And if a single one is not, then it passes with its other treatment.
+                if look.latest.iter().any(|item| !reached.contains(item)) {
+                    // The app got further without them: one of them at least is to blame. And if a single one is not after all, then
+                    // it passes with its other treatment.
+                    lateness = LATENESS;
                     self.group_failed(std::mem::take(&mut last), &latest, &mut again);
                 } else {
-                    again.push(std::mem::take(&mut last));
+                    let treated = group.iter().filter(|candidate| look.latest.contains(&candidate.item)).count();
+                    lateness = lateness.saturating_sub(1).max(u32::from(treated * 2 < group.len()));
+                    open.append(&mut last);
                 }
             }
-            if lateness == 0 {
-                // How far the app gets does not tell who is to blame.
-                again.extend(groups(group));
-                return Ok(again);
-            }
-            reached.extend(treated);
-            last = suspects(&mut group, &look.latest, lateness, &cleared);
+            reached.extend(look.latest.iter().copied());
+            last = suspects(&mut group, &look.latest, lateness);
             latest = look.latest;
         }
-        // The rest passes without the last ones, and did not with them: one of them at least is to blame.
         if !last.is_empty() {
+            // The rest passes without them, and did not with them.
             self.group_failed(last, &latest, &mut again);
         }
+        again.extend(groups(open).into_iter().map(Part::of));
         Ok(again)
     }
 
     /// What becomes of an item whose treatment failed on top of the configuration.
-    fn failed(&mut self, candidate: Candidate, again: &mut Vec<Group>) {
+    fn failed(&mut self, candidate: Candidate, again: &mut Vec<Part>) {
         match candidate.next() {
             None => {}
-            Some(candidate) if candidate.likelihood >= UNLIKELY => again.push(vec![candidate]),
+            Some(candidate) if candidate.likelihood >= UNLIKELY => again.push(Part::of(vec![candidate])),
             Some(candidate) => self.unlikely.push(candidate),
         }
     }
 
-    /// What becomes of a group that failed in a run with `latest`: its suspects are tried by themselves, and so are the others.
-    fn group_failed(&mut self, mut group: Group, latest: &[Item], again: &mut Vec<Group>) {
+    /// What becomes of a group that failed in a run that treated `latest`: its suspects are tried again if the others fail too.
+    fn group_failed(&mut self, mut group: Group, latest: &[Item], again: &mut Vec<Part>) {
         if group.len() == 1 {
             self.failed(group.remove(0), again);
-        } else {
-            let suspects = suspects(&mut group, latest, LATENESS, &BTreeSet::new());
-            again.extend([suspects, group].into_iter().filter(|part| !part.is_empty()));
+            return;
         }
+        let mut suspects = suspects(&mut group, latest, LATENESS);
+        if group.is_empty() {
+            // All are suspected alike.
+            group = suspects.split_off(suspects.len() / 2);
+        }
+        again.push(Part { group, suspects });
     }
 
     /// Tries groups, all of one round at once, until none is left.
-    fn run(&mut self, mut pending: Vec<Group>) -> Result<(), Vec<Unanswered>> {
+    fn run(&mut self, mut pending: Vec<Part>) -> Result<(), Vec<Unanswered>> {
         while !pending.is_empty() {
             let mut passed = Vec::new();
             let mut failed = Vec::new();
             let mut unanswered = Vec::new();
-            for group in pending {
-                match self.question(&with(&self.configuration, &group)) {
-                    Ok(Look { passing: Passing::Yes, .. }) => passed.push(group),
-                    Ok(look) => failed.push((group, look.latest)),
+            for part in pending {
+                match self.question(&with(&self.configuration, &part.group)) {
+                    Ok(Look { passing: Passing::Yes, .. }) => passed.push(part),
+                    Ok(look) => failed.push((part, look.latest)),
                     Err(missing) => unanswered.push(missing),
                 }
             }
@@ -264,8 +255,11 @@ impl Search<'_> {
                 return Err(unanswered);
             }
             let mut again = Vec::new();
-            for (group, latest) in failed {
-                self.group_failed(group, &latest, &mut again);
+            for (part, latest) in failed {
+                self.group_failed(part.group, &latest, &mut again);
+                if !part.suspects.is_empty() {
+                    again.push(Part::of(part.suspects));
+                }
             }
             self.merge(passed, &mut again).map_err(|missing| vec![missing])?;
             pending = again;
@@ -273,23 +267,18 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Adds what passed group by group to the configuration: at once if they get along, else one after the other.
-    fn merge(&mut self, passed: Vec<Group>, again: &mut Vec<Group>) -> Result<(), Unanswered> {
-        let merged = passed.iter().fold(self.configuration.clone(), |configuration, group| with(&configuration, group));
-        if passed.len() <= 1 || self.question(&merged)?.passing == Passing::Yes {
-            self.configuration = merged;
-            return Ok(());
-        }
-        let mut first = true;
-        for group in passed {
-            let candidate = with(&self.configuration, &group);
-            // The first one passed on top of this very configuration.
-            let look = if first { None } else { Some(self.question(&candidate)?) };
-            match look {
-                Some(look) if look.passing != Passing::Yes => self.group_failed(group, &look.latest, again),
-                _ => self.configuration = candidate,
+    /// Adds what passed group by group to the configuration: at once if they get along, else as much of it as does.
+    fn merge(&mut self, mut passed: Vec<Part>, again: &mut Vec<Part>) -> Result<(), Unanswered> {
+        for part in &mut passed {
+            if !part.suspects.is_empty() {
+                // With them it failed.
+                self.group_failed(std::mem::take(&mut part.suspects), &[], again);
             }
-            first = false;
+        }
+        match passed.as_slice() {
+            [] => {}
+            [part] => self.configuration = with(&self.configuration, &part.group),
+            _ => again.extend(self.peel(passed.into_iter().flat_map(|part| part.group).collect())?),
         }
         Ok(())
     }
@@ -306,7 +295,7 @@ pub(super) fn guess(
     let (fair, unlikely): (Vec<_>, Vec<_>) = rest.into_iter().partition(|candidate| candidate.likelihood >= UNLIKELY);
     let mut search = Search { ask: &mut ask, questions: 0, configuration: Intervention::none(), unlikely };
     let mut open = search.peel(likely).map_err(|missing| vec![missing])?;
-    open.extend(groups(fair));
+    open.extend(groups(fair).into_iter().map(Part::of));
     search.run(open)?;
 
     let allowed = used.len() * TRIALS_PER_HUNDRED_CALLS / 100;
@@ -319,7 +308,7 @@ pub(super) fn guess(
             unlikely = rest;
             break;
         }
-        search.run(unlikely.drain(..).map(|candidate| vec![candidate]).collect())?;
+        search.run(unlikely.drain(..).map(|candidate| Part::of(vec![candidate])).collect())?;
         // What failed comes back with its last treatment, less likely still.
         unlikely = rest;
         unlikely.append(&mut search.unlikely);
@@ -469,23 +458,14 @@ mod tests {
         let mut group: Group = calls("access brk chown dup").into_iter().map(|item| Candidate::new(item, &likelihoods)).collect();
         let latest: Vec<Item> = ["chown", "access", "brk"].iter().map(|name| name.parse().unwrap()).collect();
         let names = |group: &Group| group.iter().map(|candidate| candidate.item.to_string()).collect::<Vec<_>>();
-        let first = suspects(&mut group, &latest, LATENESS, &BTreeSet::new());
+        let first = suspects(&mut group, &latest, LATENESS);
         assert_eq!(
             (names(&first), names(&group)),
             (vec!["chown".to_owned()], ["access", "brk", "dup"].map(str::to_owned).to_vec())
         );
-        let cleared = calls("access");
-        assert_eq!(names(&suspects(&mut group, &latest, LATENESS, &cleared)), ["brk"]);
-        assert_eq!(
-            names(&suspects(&mut group, &latest, LATENESS, &cleared)),
-            ["access"],
-            "who is cleared is suspected where nobody else is"
-        );
-        assert_eq!(
-            names(&suspects(&mut group, &latest, LATENESS, &cleared)),
-            ["dup"],
-            "that nobody was treated is no excuse for ever"
-        );
+        assert_eq!(names(&suspects(&mut group, &latest, LATENESS)), ["access"]);
+        assert_eq!(names(&suspects(&mut group, &latest, LATENESS)), ["brk"]);
+        assert_eq!(names(&suspects(&mut group, &latest, LATENESS)), ["dup"], "somebody has to be set aside");
         assert!(group.is_empty());
     }
 }

@@ -17,8 +17,8 @@ const ONE: u64 = 1000;
 /// verdict among the used calls of 113 published measurements (the database of Loupe, ASPLOS'24, as of 2023-08-14).
 const BASE: Kinds = Kinds { any: 420, fake: 120, stub: 50, required: 410 };
 
-/// As many apps as the mean of all calls counts for, where a call is known from others.
-const DOUBT: u64 = 1;
+/// What the mean of all calls counts for where a call is known from others, in thousandths of an app.
+const DOUBT: u64 = 500;
 
 /// What counts for each kind, in thousandths of an app.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Likelihoods {
 
     /// What is likely of `item`: what was seen of it, and a bit of what was seen of all.
     fn kinds(&self, item: Item) -> Kinds {
-        let mean = self.all.plus(BASE).scaled(DOUBT * ONE);
+        let mean = self.all.plus(BASE).scaled(DOUBT);
         self.known.get(&item).copied().unwrap_or_default().plus(mean)
     }
 

@@ -176,7 +176,8 @@ impl Runs {
         }
     }
 
-    /// Does this pass? One conclusive run decides: for the intervention that has to fail, and for guesses that are verified later.
+    /// Does this pass? One conclusive run decides: for the intervention that has to fail, and for guesses that are verified later. It
+    /// is given its time straight away, as it would have to be repeated with more of it otherwise.
     pub(super) fn glance(&self, settings: &Settings) -> Answer<Passing> {
         if self.passes() > 0 {
             Answer::Known(Passing::Yes)
@@ -185,7 +186,7 @@ impl Runs {
         } else if self.inconclusive() >= settings.inconclusive_limit {
             Answer::Known(Passing::Unknown)
         } else {
-            self.more(1, Care::Usual)
+            self.more(1, Care::Patient)
         }
     }
 
