@@ -28,7 +28,7 @@ const EVERY_OTHER: u64 = 500;
 /// A treatment less likely than this to work is tried last or not at all, in thousandths.
 const UNLIKELY: u64 = 100;
 /// How often suspects are set aside until the rest passes: at first, and of those of whom nothing showed that they are to blame.
-const PEELS: usize = 2;
+const PEELS: usize = 3;
 /// For each hundred calls that are used, about so many trials may be spent in all. An exhaustive campaign takes above 300.
 const TRIALS_PER_HUNDRED_CALLS: usize = 95;
 /// Trials that any campaign takes: traces, baselines, control, verification, reasons.
