@@ -151,6 +151,9 @@ pub async fn batch<E: Engine>(
     ends
 }
 
+/// Of so many jobs, one runs guesses.
+const JOBS_PER_GUESS: usize = 4;
+
 /// One campaign with everything it needs.
 struct Campaign<'a, E> {
     engine: &'a E,
@@ -192,6 +195,16 @@ impl<E: Engine> Campaign<'_, E> {
                 }
                 session = &mut preparing => return Some(session),
             }
+        }
+    }
+
+    /// Trials that run at the same time. A guess treats many calls at once, which takes processor time, and has to be told from a late
+    /// run at first sight: a repetition would cost more than running side by side saves.
+    fn jobs(&self) -> usize {
+        let jobs = self.options.jobs.max(1);
+        match self.options.settings.strategy {
+            Strategy::Exhaustive => jobs,
+            Strategy::Joint => jobs.div_ceil(JOBS_PER_GUESS),
         }
     }
 
@@ -239,7 +252,7 @@ impl<E: Engine> Campaign<'_, E> {
         let mut running = FuturesUnordered::new();
         let mut run = 0;
         let findings = loop {
-            while running.len() < self.options.jobs.max(1) {
+            while running.len() < self.jobs() {
                 match explorer.next() {
                     Step::Run(request) => {
                         if let Some(record) = stored.remove(&request.key()) {

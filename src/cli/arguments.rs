@@ -319,7 +319,7 @@ pub(super) struct Measuring {
     #[arg(long, conflicts_with = "fresh")]
     recheck: bool,
     /// Each call's stub and fake alone and then everything at once, or straight for everything at once, which takes
-    /// about half of the trials and leaves the verdicts of single calls inferred
+    /// about a third of the trials and leaves the verdicts of single calls inferred
     #[arg(long, value_enum, default_value_t = StrategyChoice::Exhaustive)]
     strategy: StrategyChoice,
     /// Try argument features (of calls that have to be implemented, or of all calls) and pseudo-files as well, or only calls

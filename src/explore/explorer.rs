@@ -451,8 +451,12 @@ impl Explorer {
         let guessed = guess::guess(&calls, &self.knowledge.likelihoods, |configuration, sureness| {
             let passing = self.noted(configuration, sureness, &mut unknown)?;
             let reports = self.ledger.runs(self.treated(), configuration).reports();
-            let failed = reports.filter(|report| matches!(report.outcome, Outcome::Fail(_))).last();
-            Ok(Look { passing, latest: failed.map(|report| report.latest.clone()).unwrap_or_default() })
+            let failures = reports.filter_map(|report| match &report.outcome {
+                Outcome::Fail(cause) => Some((report.latest.clone(), Some(cause.clone()))),
+                Outcome::Pass | Outcome::Inconclusive(_) => None,
+            });
+            let (latest, cause) = failures.last().unwrap_or_default();
+            Ok(Look { passing, latest, cause })
         });
         match guessed {
             Err(missing) => self.ask_for(Purpose::Search, missing),

@@ -19,7 +19,7 @@ use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
 use super::likelihood::Likelihoods;
 use super::replicas::Passing;
 
-use crate::trial::{Intervention, Item, Treatment};
+use crate::trial::{FailCause, Intervention, Item, Treatment};
 
 /// A treatment at least as likely to work is part of the first, large group; in thousandths.
 const LIKELY: u64 = 400;
@@ -29,10 +29,10 @@ const EVERY_OTHER: u64 = 500;
 const UNLIKELY: u64 = 100;
 /// How often suspects are set aside until the rest passes: at first, and of those of whom nothing showed that they are to blame.
 const PEELS: usize = 3;
-/// For each hundred calls that are used, about so many trials may be spent in all. An exhaustive campaign takes above 300.
-const TRIALS_PER_HUNDRED_CALLS: usize = 95;
+/// So much of the trials that an exhaustive campaign is expected to take may be spent in all, in hundredths.
+const SHARE_OF_TRIALS: u64 = 31;
 /// Trials that any campaign takes: traces, baselines, control, verification, reasons.
-const OTHER_TRIALS: usize = 10;
+const OTHER_TRIALS: u64 = 10;
 
 /// What a run showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,20 @@ pub(super) struct Look {
     pub(super) passing: Passing,
     /// What was treated in a run that failed, the item that was treated last first; empty where that is not known.
     pub(super) latest: Vec<Item>,
+    /// How it failed.
+    pub(super) cause: Option<FailCause>,
+}
+
+impl Look {
+    /// Whether this run failed in another way than `other`.
+    fn fails_otherwise(&self, other: Option<&FailCause>) -> bool {
+        // Which of these limits a run meets is a matter of chance.
+        let kind = |cause: &FailCause| match cause {
+            FailCause::Deadline { .. } | FailCause::ProcessorTime { .. } | FailCause::NeverReady { .. } => None,
+            cause => Some(std::mem::discriminant(cause)),
+        };
+        self.cause.as_ref().map(kind) != other.map(kind)
+    }
 }
 
 /// What was found.
@@ -191,9 +205,10 @@ impl Search<'_> {
     fn peel_once(&mut self, mut group: Group, again: &mut Vec<Part>) -> Result<Group, Unanswered> {
         // What was set aside without a sign that it is to blame.
         let mut open: Group = Vec::new();
-        // What was set aside last, after the run that treated `latest`; and everything that was treated in any run.
+        // What was set aside last, after the run that treated `latest` and ended for `cause`; and everything that was treated in any run.
         let mut last: Group = Vec::new();
         let mut latest = Vec::new();
+        let mut cause: Option<FailCause> = None;
         let mut reached: BTreeSet<Item> = BTreeSet::new();
         let mut lateness = LATENESS;
         while !group.is_empty() {
@@ -204,9 +219,9 @@ impl Search<'_> {
                 break;
             }
             if !last.is_empty() {
-                if look.latest.iter().any(|item| !reached.contains(item)) {
-                    // The app got further without them: one of them at least is to blame. And if a single one is not after all, then
-                    // it passes with its other treatment.
+                if look.latest.iter().any(|item| !reached.contains(item)) || look.fails_otherwise(cause.as_ref()) {
+                    // The app got further without them, or another way: one of them at least is to blame. And if a single one is not
+                    // after all, then it passes with its other treatment.
                     lateness = LATENESS;
                     self.group_failed(std::mem::take(&mut last), &latest, again);
                 } else {
@@ -217,7 +232,7 @@ impl Search<'_> {
             }
             reached.extend(look.latest.iter().copied());
             last = suspects(&mut group, &look.latest, lateness);
-            latest = look.latest;
+            (latest, cause) = (look.latest, look.cause);
         }
         if !last.is_empty() {
             // The rest passes without them, and did not with them.
@@ -295,6 +310,12 @@ impl Search<'_> {
     }
 }
 
+/// About as many trials an exhaustive campaign would take: two for each call, and each failure is seen twice.
+fn expected_trials(used: &BTreeSet<Item>, likelihoods: &Likelihoods) -> u64 {
+    let treatments = used.iter().flat_map(|item| Treatment::ALL.map(|treatment| likelihoods.of(*item, treatment)));
+    OTHER_TRIALS + treatments.map(|likelihood| 2000 - likelihood).sum::<u64>() / 1000
+}
+
 /// Finds a maximal configuration for an app that uses these calls.
 pub(super) fn guess(
     used: &BTreeSet<Item>,
@@ -309,10 +330,11 @@ pub(super) fn guess(
     open.extend(groups(fair).into_iter().map(Part::of));
     search.run(open)?;
 
-    let allowed = used.len() * TRIALS_PER_HUNDRED_CALLS / 100;
+    let allowed = expected_trials(used, likelihoods) * SHARE_OF_TRIALS / 100;
     let mut unlikely = std::mem::take(&mut search.unlikely);
     while !unlikely.is_empty() {
-        let spare = allowed.saturating_sub(OTHER_TRIALS + search.questions);
+        let spent = OTHER_TRIALS + u64::try_from(search.questions).unwrap_or(u64::MAX);
+        let spare = usize::try_from(allowed.saturating_sub(spent)).unwrap_or(usize::MAX);
         likeliest_first(&mut unlikely);
         let rest = unlikely.split_off(unlikely.len().min(spare));
         if unlikely.is_empty() {
@@ -354,7 +376,7 @@ mod tests {
 
     fn look(model: &AppModel, configuration: &Intervention, ends: Ends) -> Look {
         if model.passes(configuration) {
-            return Look { passing: Passing::Yes, latest: Vec::new() };
+            return Look { passing: Passing::Yes, latest: Vec::new(), cause: None };
         }
         let mut made = Intervention::none();
         for (item, treatment) in configuration.iter() {
@@ -365,7 +387,7 @@ mod tests {
         }
         let mut latest: Vec<_> = made.iter().map(|(item, _)| item).collect();
         latest.reverse();
-        Look { passing: Passing::No, latest }
+        Look { passing: Passing::No, latest, cause: Some(FailCause::ExitedEarly { code: 1 }) }
     }
 
     /// Searches with an oracle that answers everything at once; returns the number of different questions too.
@@ -430,7 +452,7 @@ mod tests {
         let (model, used) = model();
         let (guessed, asked) = run(&model, &used, &taught(&model, &used), Ends::Late);
         assert_eq!(guessed.found.configuration.len(), 10);
-        assert!(asked <= 6, "{asked} questions");
+        assert!(asked <= 8, "{asked} questions");
         assert_eq!(guessed.assumed, calls("bind close listen mmap openat read"));
     }
 
