@@ -385,6 +385,7 @@ impl Explorer {
     fn oracle(&self, configuration: &Intervention, sureness: Sureness) -> Result<Passing, Unanswered> {
         let runs = self.ledger.runs(self.treated(), configuration);
         let answer = match sureness {
+            Sureness::Hunch => runs.hunch(&self.settings),
             Sureness::Glance => runs.glance(&self.settings),
             Sureness::Probe => runs.probe(&self.settings),
             Sureness::Verified => runs.verified(self.settings.joint_runs, &self.settings),
@@ -414,7 +415,7 @@ impl Explorer {
         let watch = self.treated();
         for Unanswered { configuration, sureness, ask } in missing {
             let purpose = match sureness {
-                Sureness::Glance | Sureness::Probe => look,
+                Sureness::Hunch | Sureness::Glance | Sureness::Probe => look,
                 Sureness::Verified => Purpose::Joint,
             };
             self.ledger.ask(purpose, watch, &configuration, ask);
@@ -452,11 +453,16 @@ impl Explorer {
             let passing = self.noted(configuration, sureness, &mut unknown)?;
             let reports = self.ledger.runs(self.treated(), configuration).reports();
             let failures = reports.filter_map(|report| match &report.outcome {
-                Outcome::Fail(cause) => Some((report.latest.clone(), Some(cause.clone()))),
+                Outcome::Fail(cause) => Some((report, cause)),
                 Outcome::Pass | Outcome::Inconclusive(_) => None,
             });
-            let (latest, cause) = failures.last().unwrap_or_default();
-            Ok(Look { passing, latest, cause })
+            let failed = failures.last();
+            Ok(Look {
+                passing,
+                latest: failed.map(|(report, _)| report.latest.clone()).unwrap_or_default(),
+                cause: failed.map(|(_, cause)| cause.clone()),
+                doubtful: failed.is_some_and(|(report, _)| report.doubtful),
+            })
         });
         match guessed {
             Err(missing) => self.ask_for(Purpose::Search, missing),

@@ -42,6 +42,8 @@ pub(super) const fn only(treatment: Treatment) -> &'static [Treatment] {
 /// How sure an answer has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sureness {
+    /// One run, even if its failure is in doubt.
+    Hunch,
     /// One run.
     Glance,
     /// A first look, at which a failure is seen twice.
@@ -222,7 +224,7 @@ mod tests {
     fn largest_is_grown_again_with_every_step_verified_if_it_was_luck() {
         let items = avoidable("brk close futex read write", STUB);
         let (found, _) = run(&items, |tried, sureness| match sureness {
-            Sureness::Glance | Sureness::Probe => tried.len() < 5,
+            Sureness::Hunch | Sureness::Glance | Sureness::Probe => tried.len() < 5,
             Sureness::Verified => !contains(tried, "stub=close"),
         });
         assert_eq!(found.configuration, intervention("stub=brk,futex,read,write"));

@@ -176,6 +176,11 @@ impl Runs {
         }
     }
 
+    /// The same as [`Runs::glance`], but a failure counts even if it is in doubt: for what is unlikely to pass.
+    pub(super) fn hunch(&self, settings: &Settings) -> Answer<Passing> {
+        if self.passes() == 0 && self.doubtful() > 0 { Answer::Known(Passing::No) } else { self.glance(settings) }
+    }
+
     /// Does this pass? One conclusive run decides: for the intervention that has to fail, and for guesses that are verified later. It
     /// is given its time straight away, as it would have to be repeated with more of it otherwise.
     pub(super) fn glance(&self, settings: &Settings) -> Answer<Passing> {
@@ -350,6 +355,19 @@ mod tests {
         assert_eq!(verified("PPP"), Answer::Known(Passing::Yes));
         assert_eq!(verified("PPF"), Answer::Known(Passing::No));
         assert_eq!(verified("PPIII"), Answer::Known(Passing::Unknown));
+    }
+
+    #[test]
+    fn hunch_takes_one_run_and_glance_one_without_doubt() {
+        let glance = |letters| runs(letters).glance(&Settings::default());
+        let hunch = |letters| runs(letters).hunch(&Settings::default());
+        let careful = |care| Answer::More(Ask { runs: 1, care });
+        for (letters, passing) in [("P", Passing::Yes), ("F", Passing::No), ("DP", Passing::Yes), ("III", Passing::Unknown)] {
+            assert_eq!((glance(letters), hunch(letters)), (Answer::Known(passing), Answer::Known(passing)), "{letters}");
+        }
+        assert_eq!((glance(""), hunch("")), (careful(Care::Patient), careful(Care::Patient)));
+        assert_eq!((glance("D"), hunch("D")), (careful(Care::Patient), Answer::Known(Passing::No)));
+        assert_eq!(glance("DD"), careful(Care::Alone));
     }
 
     #[test]
