@@ -207,11 +207,40 @@ impl Search<'_> {
     fn peel(&mut self, group: Group) -> Result<Vec<Part>, Unanswered> {
         let mut again = Vec::new();
         let mut open = group;
+        // Groups that hardly anything speaks against, with the suspects that they failed with.
+        let mut split: Vec<Part> = Vec::new();
         for _ in 0..PEELS {
-            open = self.peel_once(open, &mut again)?;
+            let mut parts = Vec::new();
+            open = self.peel_once(open, &mut parts)?;
+            let (passed, rest): (Vec<_>, Vec<_>) = split.into_iter().partition(|part| self.avoids(&part.group));
+            split = rest;
+            for part in passed {
+                self.group_failed(part.suspects, &[], &mut parts);
+            }
+            for part in parts {
+                if part.suspects.is_empty() {
+                    again.push(part);
+                } else {
+                    open.extend(part.group.iter().cloned());
+                    split.push(part);
+                }
+            }
+        }
+        for part in split {
+            if part.group.iter().all(|candidate| open.contains(candidate)) {
+                open.retain(|candidate| !part.group.contains(candidate));
+                again.push(part);
+            } else {
+                again.push(Part::of(part.suspects));
+            }
         }
         again.extend(groups(open).into_iter().map(Part::of));
         Ok(again)
+    }
+
+    /// Whether the configuration avoids all of them, in the way in which they were to be tried.
+    fn avoids(&self, group: &[Candidate]) -> bool {
+        group.iter().all(|candidate| self.configuration.get(candidate.item) == Some(candidate.treatment))
     }
 
     /// The same, once; returns those of whom nothing showed that they are to blame.
