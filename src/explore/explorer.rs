@@ -448,8 +448,9 @@ impl Explorer {
             return false;
         }
         let calls = self.calls();
+        let order = self.ledger.order_in_traces();
         let mut unknown = BTreeSet::new();
-        let guessed = guess::guess(&calls, &self.knowledge.likelihoods, |configuration, sureness| {
+        let guessed = guess::guess(&calls, &order, &self.knowledge.likelihoods, |configuration, sureness| {
             let passing = self.noted(configuration, sureness, &mut unknown)?;
             let reports = self.ledger.runs(self.treated(), configuration).reports();
             let failures = reports.filter_map(|report| match &report.outcome {

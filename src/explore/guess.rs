@@ -351,15 +351,23 @@ impl Search<'_> {
     }
 }
 
-/// About as many trials an exhaustive campaign would take: two for each call, and each failure is seen twice.
-fn expected_trials(used: &BTreeSet<Item>, likelihoods: &Likelihoods) -> u64 {
-    let treatments = used.iter().flat_map(|item| Treatment::ALL.map(|treatment| likelihoods.of(*item, treatment)));
-    OTHER_TRIALS + treatments.map(|likelihood| 2000 - likelihood).sum::<u64>() / 1000
+/// About as many trials an exhaustive campaign would take of an app of which so much can be avoided: two for each call, and each failure
+/// is seen twice.
+fn expected_trials(used: &BTreeSet<Item>, configuration: &Intervention, likelihoods: &Likelihoods) -> u64 {
+    let of_treatment = |item: Item, treatment| match configuration.get(item) {
+        None => 2000,
+        Some(avoided) if avoided == treatment => 1000,
+        Some(_) => 2000 - likelihoods.of(item, treatment),
+    };
+    let treatments = used.iter().flat_map(|item| Treatment::ALL.map(|treatment| of_treatment(*item, treatment)));
+    OTHER_TRIALS + treatments.sum::<u64>() / 1000
 }
 
-/// Finds a maximal configuration for an app that uses these calls.
+/// Finds a maximal configuration for an app that uses these calls; `order` holds them in the order in which they are first made. Of
+/// equally unlikely ones those are tried first that come late, as what the loader does before all else is needed by all that follows.
 pub(super) fn guess(
     used: &BTreeSet<Item>,
+    order: &[Item],
     likelihoods: &Likelihoods,
     mut ask: impl FnMut(&Intervention, Sureness) -> Result<Look, Unanswered>,
 ) -> Result<Guessed, Vec<Unanswered>> {
@@ -372,12 +380,13 @@ pub(super) fn guess(
     open.extend(groups(fair).into_iter().map(Part::of));
     search.run(open)?;
 
-    let allowed = expected_trials(used, likelihoods) * SHARE_OF_TRIALS / 100;
+    let allowed = expected_trials(used, &search.configuration, likelihoods) * SHARE_OF_TRIALS / 100;
     let mut unlikely = std::mem::take(&mut search.unlikely);
     while !unlikely.is_empty() {
         let spent = OTHER_TRIALS + u64::try_from(search.questions).unwrap_or(u64::MAX);
         let spare = usize::try_from(allowed.saturating_sub(spent)).unwrap_or(usize::MAX);
-        likeliest_first(&mut unlikely);
+        let place = |item: Item| order.iter().position(|other| *other == item);
+        unlikely.sort_by_key(|candidate| std::cmp::Reverse((candidate.likelihood, place(candidate.item))));
         let rest = unlikely.split_off(unlikely.len().min(spare));
         if unlikely.is_empty() {
             unlikely = rest;
@@ -436,7 +445,7 @@ mod tests {
     /// Searches with an oracle that answers everything at once; returns the number of different questions too.
     fn run(model: &AppModel, used: &BTreeSet<Item>, likelihoods: &Likelihoods, ends: Ends) -> (Guessed, usize) {
         let mut asked = BTreeSet::new();
-        let guessed = guess(used, likelihoods, |configuration, _| {
+        let guessed = guess(used, &[], likelihoods, |configuration, _| {
             asked.insert(configuration.clone());
             Ok(look(model, configuration, ends))
         });
@@ -495,9 +504,9 @@ mod tests {
         let (model, used) = model();
         let (guessed, asked) = run(&model, &used, &taught(&model, &used), Ends::Late);
         assert_eq!(guessed.found.configuration.len(), 10);
-        assert!(asked <= 8, "{asked} questions");
-        // There were trials left for both treatments of one that is unlikely.
-        assert_eq!(guessed.assumed, calls("close listen mmap openat read"));
+        assert!(asked <= 9, "{asked} questions");
+        // There were trials left for some of those that are unlikely, and not for all.
+        assert!(guessed.assumed.is_subset(&calls("bind close listen mmap openat read")) && guessed.assumed.len() >= 3);
     }
 
     #[test]

@@ -98,6 +98,12 @@ impl Ledger {
         self.asked
     }
 
+    /// The calls of the first of these runs, in the order in which they were first made.
+    pub(super) fn order_in_traces(&self) -> Vec<Item> {
+        let reports = self.runs(Watch::Everything, &Intervention::none()).reports().next();
+        reports.map(|report| report.order.clone()).unwrap_or_default()
+    }
+
     /// Every call seen in runs that treat nothing and watch everything.
     pub(super) fn seen_in_traces(&self) -> BTreeSet<Item> {
         self.runs(Watch::Everything, &Intervention::none()).reports().flat_map(|report| report.seen.iter().copied()).collect()

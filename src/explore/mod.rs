@@ -199,6 +199,8 @@ pub struct Report {
     pub seen: BTreeSet<Item>,
     /// The calls that were treated, the one that was so last first; empty where that is not known.
     pub latest: Vec<Item>,
+    /// The calls that were seen in the order in which they were first made; empty where that is not known.
+    pub order: Vec<Item>,
     /// Whether its failure may be the hurry's or the host's doing ([`crate::trial::is_doubtful`]).
     pub doubtful: bool,
     /// How well the app did.
@@ -209,7 +211,7 @@ impl Report {
     /// A report of a trial whose failure, if it is one, is not in doubt, and of which nothing was measured.
     #[must_use]
     pub fn new(outcome: Outcome, seen: BTreeSet<Item>) -> Self {
-        Self { outcome, seen, latest: Vec::new(), doubtful: false, measures: Measures::default() }
+        Self { outcome, seen, latest: Vec::new(), order: Vec::new(), doubtful: false, measures: Measures::default() }
     }
 }
 

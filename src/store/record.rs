@@ -280,7 +280,10 @@ impl TrialRecord {
         let mut latest: Vec<_> = treated.filter_map(|(call, hits)| Some((hits.last?, Item::Call(*call)))).collect();
         latest.sort_unstable();
         let latest = latest.into_iter().map(|(_, item)| item).collect();
-        Report { outcome: self.result.clone(), seen, latest, doubtful: self.doubtful, measures }
+        let mut order: Vec<_> = self.hits.iter().map(|(call, hits)| (hits.first, Item::Call(*call))).collect();
+        order.sort_unstable();
+        let order = order.into_iter().map(|(_, item)| item).collect();
+        Report { outcome: self.result.clone(), seen, latest, order, doubtful: self.doubtful, measures }
     }
 
     /// The key that follows from the other fields.
