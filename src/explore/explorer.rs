@@ -453,17 +453,8 @@ impl Explorer {
         let guessed = guess::guess(&calls, &order, &self.knowledge.likelihoods, |configuration, sureness| {
             let passing = self.noted(configuration, sureness, &mut unknown)?;
             let reports = self.ledger.runs(self.treated(), configuration).reports();
-            let failures = reports.filter_map(|report| match &report.outcome {
-                Outcome::Fail(cause) => Some((report, cause)),
-                Outcome::Pass | Outcome::Inconclusive(_) => None,
-            });
-            let failed = failures.last();
-            Ok(Look {
-                passing,
-                latest: failed.map(|(report, _)| report.latest.clone()).unwrap_or_default(),
-                cause: failed.map(|(_, cause)| cause.clone()),
-                doubtful: failed.is_some_and(|(report, _)| report.doubtful),
-            })
+            let failed = reports.filter(|report| matches!(report.outcome, Outcome::Fail(_))).last().cloned();
+            Ok(Look { passing, failed })
         });
         match guessed {
             Err(missing) => self.ask_for(Purpose::Search, missing),

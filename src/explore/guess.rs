@@ -5,7 +5,7 @@
 //!    end before what was treated earlier, and what is unlikely to be avoidable before what is likely. Often a single call bears
 //!    half of the suspicion, and it takes one trial for each call that has to be implemented, where halving takes the logarithm.
 //!    What the next run shows tells whether the suspicion was right: if the app gets no further than before, it was not.
-//! 2. What was set aside is tried on top of what passes: groups in halves, single calls with their other treatment, and calls that hardly
+//! 2. What was set aside is tried on top of what passes: groups without their suspects, single calls with their other treatment, and calls that hardly
 //!    ever were avoidable elsewhere, the likeliest first, as long as the number of trials stays small. The rest is *assumed* to be
 //!    required, and said to be so.
 //! 3. The whole is verified; if that fails, `joint` takes it apart.
@@ -15,11 +15,12 @@
 
 use std::collections::BTreeSet;
 
+use super::Report;
 use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
 use super::likelihood::Likelihoods;
 use super::replicas::Passing;
 
-use crate::trial::{FailCause, Intervention, Item, Treatment};
+use crate::trial::{FailCause, Intervention, Item, Outcome, Treatment};
 
 /// A treatment at least as likely to work is part of the first, large group; in thousandths.
 const LIKELY: u64 = 400;
@@ -27,6 +28,9 @@ const LIKELY: u64 = 400;
 const EVERY_OTHER: u64 = 500;
 /// A treatment less likely than this to work is tried last or not at all, in thousandths.
 const UNLIKELY: u64 = 100;
+/// How much it counts against a candidate that it was treated late: the power of its rank from the end that its suspicion is divided
+/// by. Less where such a suspicion was of no use.
+const LATENESS: u32 = 2;
 /// How often suspects are set aside until the rest passes: at first, and of those of whom nothing showed that they are to blame.
 const PEELS: usize = 3;
 /// A single treatment less likely than this to work gets one run, even if its failure is in doubt; in thousandths.
@@ -40,23 +44,31 @@ const OTHER_TRIALS: u64 = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) passing: Passing,
-    /// What was treated in a run that failed, the item that was treated last first; empty where that is not known.
-    pub(super) latest: Vec<Item>,
-    /// How it failed.
-    pub(super) cause: Option<FailCause>,
-    /// Whether that may be the host's doing.
-    pub(super) doubtful: bool,
+    /// The last run that failed.
+    pub(super) failed: Option<Report>,
 }
 
 impl Look {
+    /// What was treated in the run that failed, the item that was treated last first; empty where that is not known.
+    fn latest(&self) -> &[Item] {
+        self.failed.as_ref().map_or(&[], |report| &report.latest)
+    }
+
+    /// Whether the failure may be the host's doing.
+    fn is_doubtful(&self) -> bool {
+        self.failed.as_ref().is_some_and(|report| report.doubtful)
+    }
+
     /// Whether this run failed in another way than `other`.
-    fn fails_otherwise(&self, other: Option<&FailCause>) -> bool {
+    fn fails_otherwise(&self, other: &Self) -> bool {
         // Which of these limits a run meets is a matter of chance.
-        let kind = |cause: &FailCause| match cause {
-            FailCause::Deadline { .. } | FailCause::ProcessorTime { .. } | FailCause::NeverReady { .. } => None,
-            cause => Some(std::mem::discriminant(cause)),
+        let kind = |report: &Report| match &report.outcome {
+            Outcome::Fail(FailCause::Deadline { .. } | FailCause::ProcessorTime { .. } | FailCause::NeverReady { .. })
+            | Outcome::Pass
+            | Outcome::Inconclusive(_) => None,
+            Outcome::Fail(cause) => Some(std::mem::discriminant(cause)),
         };
-        self.cause.as_ref().map(kind) != other.map(kind)
+        self.failed.as_ref().map(kind) != other.failed.as_ref().map(kind)
     }
 }
 
@@ -115,13 +127,9 @@ fn with(configuration: &Intervention, group: &[Candidate]) -> Intervention {
     group.iter().fold(configuration.clone(), |configuration, candidate| configuration.with(candidate.item, candidate.treatment))
 }
 
-fn likeliest_first(candidates: &mut [Candidate]) {
-    candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood), candidate.item));
-}
-
 /// Cuts items, the likeliest first, into groups that pass about every other time.
 fn groups(mut candidates: Vec<Candidate>) -> Vec<Group> {
-    likeliest_first(&mut candidates);
+    candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.likelihood), candidate.item));
     let mut groups: Vec<Group> = Vec::new();
     let mut together = 0;
     for candidate in candidates {
@@ -138,10 +146,6 @@ fn groups(mut candidates: Vec<Candidate>) -> Vec<Group> {
     }
     groups
 }
-
-/// How much it counts against a candidate that it was treated late: the power of its rank from the end that its suspicion is divided
-/// by. Less each time that such a suspicion was of no use.
-const LATENESS: u32 = 2;
 
 /// How much a candidate is suspected to be what failed, if `later` other candidates were treated after it.
 fn suspicion(candidate: &Candidate, later: usize, lateness: u32) -> u64 {
@@ -196,7 +200,7 @@ impl Search<'_> {
         let hunch = matches!(group, [candidate] if candidate.likelihood < HUNCH);
         let sureness = if hunch { Sureness::Hunch } else { Sureness::Glance };
         let look = (self.ask)(&with(&self.configuration, group), sureness)?;
-        if look.passing == Passing::No && look.doubtful {
+        if look.passing == Passing::No && look.is_doubtful() {
             self.doubted.extend(group.iter().filter(|_| hunch).map(|candidate| candidate.item));
         }
         Ok(look)
@@ -247,10 +251,8 @@ impl Search<'_> {
     fn peel_once(&mut self, mut group: Group, again: &mut Vec<Part>) -> Result<Group, Unanswered> {
         // What was set aside without a sign that it is to blame.
         let mut open: Group = Vec::new();
-        // What was set aside last, after the run that treated `latest` and ended for `cause`; and everything that was treated in any run.
-        let mut last: Group = Vec::new();
-        let mut latest = Vec::new();
-        let mut cause: Option<FailCause> = None;
+        // What was set aside last, with the run after which it was; and everything that was treated in any run.
+        let mut last: Option<(Group, Look)> = None;
         let mut reached: BTreeSet<Item> = BTreeSet::new();
         let mut lateness = LATENESS;
         while !group.is_empty() {
@@ -259,25 +261,24 @@ impl Search<'_> {
                 self.configuration = with(&self.configuration, &group);
                 break;
             }
-            if !last.is_empty() {
-                if look.latest.iter().any(|item| !reached.contains(item)) || look.fails_otherwise(cause.as_ref()) {
+            if let Some((mut suspects, before)) = last.take() {
+                if look.latest().iter().any(|item| !reached.contains(item)) || look.fails_otherwise(&before) {
                     // The app got further without them, or another way: one of them at least is to blame. And if a single one is not
                     // after all, then it passes with its other treatment.
                     lateness = LATENESS;
-                    self.group_failed(std::mem::take(&mut last), &latest, again);
+                    self.group_failed(suspects, before.latest(), again);
                 } else {
-                    let treated = group.iter().filter(|candidate| look.latest.contains(&candidate.item)).count();
+                    let treated = group.iter().filter(|candidate| look.latest().contains(&candidate.item)).count();
                     lateness = u32::from(treated * 2 < group.len());
-                    open.append(&mut last);
+                    open.append(&mut suspects);
                 }
             }
-            reached.extend(look.latest.iter().copied());
-            last = suspects(&mut group, &look.latest, lateness);
-            (latest, cause) = (look.latest, look.cause);
+            reached.extend(look.latest().iter().copied());
+            last = Some((suspects(&mut group, look.latest(), lateness), look));
         }
-        if !last.is_empty() {
+        if let Some((suspects, before)) = last {
             // The rest passes without them, and did not with them.
-            self.group_failed(last, &latest, again);
+            self.group_failed(suspects, before.latest(), again);
         }
         Ok(open)
     }
@@ -314,7 +315,7 @@ impl Search<'_> {
             for part in pending {
                 match self.question(&part.group) {
                     Ok(Look { passing: Passing::Yes, .. }) => passed.push(part),
-                    Ok(look) => failed.push((part, look.latest)),
+                    Ok(look) => failed.push((part, look)),
                     Err(missing) => unanswered.push(missing),
                 }
             }
@@ -322,8 +323,8 @@ impl Search<'_> {
                 return Err(unanswered);
             }
             let mut again = Vec::new();
-            for (part, latest) in failed {
-                self.group_failed(part.group, &latest, &mut again);
+            for (part, look) in failed {
+                self.group_failed(part.group, look.latest(), &mut again);
                 if !part.suspects.is_empty() {
                     again.push(Part::of(part.suspects));
                 }
@@ -410,7 +411,7 @@ pub(super) fn guess(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explore::model::AppModel;
+    use crate::explore::model::{AppModel, fail};
     use crate::explore::verdict::Verdict;
 
     fn calls(names: &str) -> BTreeSet<Item> {
@@ -428,7 +429,7 @@ mod tests {
 
     fn look(model: &AppModel, configuration: &Intervention, ends: Ends) -> Look {
         if model.passes(configuration) {
-            return Look { passing: Passing::Yes, latest: Vec::new(), cause: None, doubtful: false };
+            return Look { passing: Passing::Yes, failed: None };
         }
         let mut made = Intervention::none();
         for (item, treatment) in configuration.iter() {
@@ -439,7 +440,7 @@ mod tests {
         }
         let mut latest: Vec<_> = made.iter().map(|(item, _)| item).collect();
         latest.reverse();
-        Look { passing: Passing::No, latest, cause: Some(FailCause::ExitedEarly { code: 1 }), doubtful: false }
+        Look { passing: Passing::No, failed: Some(Report { latest, ..Report::new(fail(), BTreeSet::new()) }) }
     }
 
     /// Searches with an oracle that answers everything at once; returns the number of different questions too.

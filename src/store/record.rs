@@ -277,12 +277,8 @@ impl TrialRecord {
             open_files: self.app.open_files,
         };
         let treated = self.hits.iter().filter(|(call, _)| self.intervention.get(**call).is_some());
-        let mut latest: Vec<_> = treated.filter_map(|(call, hits)| Some((hits.last?, Item::Call(*call)))).collect();
-        latest.sort_unstable();
-        let latest = latest.into_iter().map(|(_, item)| item).collect();
-        let mut order: Vec<_> = self.hits.iter().map(|(call, hits)| (hits.first, Item::Call(*call))).collect();
-        order.sort_unstable();
-        let order = order.into_iter().map(|(_, item)| item).collect();
+        let latest = ordered(treated.filter_map(|(call, hits)| Some((hits.last?, *call))));
+        let order = ordered(self.hits.iter().map(|(call, hits)| (hits.first, *call)));
         Report { outcome: self.result.clone(), seen, latest, order, doubtful: self.doubtful, measures }
     }
 
@@ -310,6 +306,13 @@ impl TrialRecord {
         line.push(b'\n');
         line
     }
+}
+
+/// The calls in the order of their places.
+fn ordered(places: impl Iterator<Item = (u32, Sysno)>) -> Vec<Item> {
+    let mut places: Vec<_> = places.collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, call)| Item::Call(call)).collect()
 }
 
 impl From<&CallStatistics> for Hits {
