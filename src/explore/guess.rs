@@ -10,6 +10,8 @@
 //!    required, and said to be so.
 //! 3. The whole is verified; if that fails, `joint` takes it apart.
 //!
+//! It says nothing of single calls: their verdicts are inferred from the one configuration that it finds.
+//!
 //! Written like `joint` as a plain function over an oracle: an answer that is missing ends it, and it is called again from its
 //! beginning when the trials have been run.
 

@@ -172,7 +172,8 @@ impl Settings {
         // Runs with doubtful failures: a batch, one that is repeated with care, and then runs that are alone, which are never in doubt.
         let doubtful = batch + 1;
         let growths = u32::try_from(joint::RESTARTS).unwrap_or(u32::MAX) + 2;
-        // The search is gone through for what is known of another image, for calls, and for details; guesses ask less than a growth.
+        // The search is gone through for what is known of another image, for calls, and for details. A campaign of guesses goes through
+        // it once, and asks less before that than the other two would.
         let searches = 3 * 3 * used * growths + 3 * used;
         let interventions = 3 + 2 * used + searches + 1 + count(reasons::OTHERS) + 2 * used;
         interventions * (conclusive + settings.inconclusive_limit - 1 + batch + doubtful)
