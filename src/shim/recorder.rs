@@ -153,3 +153,25 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_ranked_by_their_first_and_by_their_last_use() {
+        let mut recorder = Recorder::default();
+        for name in ["read", "write", "read", "close"] {
+            let call = Sysno::from_name(name).unwrap();
+            let thread = std::process::id();
+            let notification = Notification { id: 0, thread, architecture: 0, number: 0, arguments: [0; 6] };
+            recorder.count(call, &notification);
+        }
+        let log = recorder.log();
+        let of = |name: &str| {
+            let statistics = &log.calls[&Sysno::from_name(name).unwrap()];
+            (statistics.count, statistics.first, statistics.last)
+        };
+        assert_eq!((of("read"), of("write"), of("close")), ((2, 0, 1), (1, 1, 2), (1, 2, 0)));
+    }
+}
