@@ -207,8 +207,8 @@ async fn one_by_one(
             replica: record.replica,
             care: record.care,
         };
-        session.expect(0);
-        let deadline = Deadline { ready: limit, work: limit, total: limit, processor: processor_limit(record) };
+        session.expect(0, 1);
+        let deadline = Deadline { processor: processor_limit(record), ..Deadline::within(limit) };
         let observation = session.run(&request, deadline).await;
         if let Some(trouble) = &observation.trouble {
             bail!("{}: {trouble:?}", spec.name);
@@ -329,9 +329,9 @@ async fn trace(engine: &DockerEngine) -> anyhow::Result<Value> {
                 replica: u32::try_from(round)?,
                 care: Care::Alone,
             };
-            session.expect(1);
+            session.expect(1, 1);
             let limit = workload.timeout.unwrap_or(Duration::from_secs(120));
-            let deadline = Deadline { ready: limit, work: limit, total: limit, processor: None };
+            let deadline = Deadline::within(limit);
             let observation = session.run(&request, deadline).await;
             let subject = session.subject();
             let outcome = judge(workload, subject.kind, subject.port, &observation);

@@ -136,12 +136,13 @@ impl<'a, S: Session> Checks<'a, S> {
 
     /// What the requested trials gave; `None` if somebody asked to stop.
     async fn together(&self, requests: Vec<TrialRequest>) -> Option<Vec<(TrialRecord, Observation)>> {
-        self.session.expect(requests.len());
+        self.session.expect(requests.len(), requests.len());
         let subject = self.session.subject();
         let one = |request: TrialRequest| async move {
-            let observation = self.session.run(&request, self.deadlines.of(&request)).await;
+            let deadline = self.deadlines.of(&request);
+            let observation = self.session.run(&request, deadline).await;
             let outcome = judge(self.workload, subject.kind, subject.port, &observation);
-            (TrialRecord::new(self.workload, &request, outcome, &observation), observation)
+            (TrialRecord::new(self.workload, &request, &deadline, outcome, &observation), observation)
         };
         tokio::select! {
             biased;

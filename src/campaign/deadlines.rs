@@ -36,6 +36,9 @@ struct Rules {
     work: Rule,
     /// Processor time beyond the baseline's of such a run, if that is limited at all.
     processor: Option<Rule>,
+    /// Processor time with which a run that is late was not late for want of it: as much as it could have had in the time for its
+    /// work if it were alone and as busy as the baseline.
+    ample: Rule,
 }
 
 const CONTAINERS: Rules = Rules {
@@ -46,6 +49,7 @@ const CONTAINERS: Rules = Rules {
     work: Rule { factor: 6, shortest: Duration::from_secs(3) },
     // An app may well pass although some of its threads do nothing but look again and again.
     processor: None,
+    ample: Rule { factor: 6, shortest: Duration::from_millis(500) },
 };
 
 /// Commands that take milliseconds: a hundred times as much is enough to tell hanging from slow, and somebody waits for the answer.
@@ -57,6 +61,7 @@ const PROCESSES: Rules = Rules {
     work: Rule { factor: 8, shortest: Duration::from_millis(750) },
     // Whatever spins takes a processor from the others.
     processor: Some(Rule { factor: 8, shortest: Duration::from_millis(400) }),
+    ample: Rule { factor: 8, shortest: Duration::from_millis(400) },
 };
 
 impl Rule {
@@ -107,15 +112,16 @@ impl Deadlines {
 
     pub(super) fn of(&self, request: &TrialRequest) -> Deadline {
         let at_first = request.care == Care::Usual;
+        let rules = self.rules;
+        let ample = Some(rules.ample.of(self.most_processor)).filter(|_| !self.most_processor.is_zero());
         if let Some(fixed) = self.fixed {
             // A run that repeats one which was late gets twice the time: what fails then is not just slow.
             let fixed = if at_first || request.intervention.is_empty() { fixed } else { fixed * 2 };
-            return Deadline { ready: fixed, work: fixed, total: fixed, processor: None };
+            return Deadline { ample, ..Deadline::within(fixed) };
         }
         if request.intervention.is_empty() {
-            return Deadline { ready: FIRST, work: FIRST, total: FIRST, processor: None };
+            return Deadline::within(FIRST);
         }
-        let rules = self.rules;
         let (ready, work, processor) = if at_first {
             (rules.ready_at_first, rules.work_at_first, Some(rules.processor_at_first))
         } else {
@@ -123,6 +129,6 @@ impl Deadlines {
         };
         let (ready, work) = (ready.of(self.slowest_ready), work.of(self.slowest_work));
         let processor = processor.map(|rule| self.most_processor + rule.of(self.most_processor).max(self.fastest_work));
-        Deadline { ready, work, total: ready + work, processor }
+        Deadline { ready, work, total: ready + work, processor, ample }
     }
 }

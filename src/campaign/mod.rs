@@ -29,7 +29,7 @@ use crate::spec::{self, AppSpec, Workload};
 use crate::store::{
     Conclusion, Date, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord,
 };
-use crate::trial::{InconclusiveCause, Observation, Outcome, TrialRequest, judge};
+use crate::trial::{Deadline, InconclusiveCause, Observation, Outcome, TrialRequest, judge};
 
 /// How a batch is to be run.
 #[derive(Debug, Clone)]
@@ -267,9 +267,10 @@ impl<E: Engine> Campaign<'_, E> {
                             intervention: request.intervention.clone(),
                         });
                         let progress = explorer.progress();
-                        session.expect(usize::try_from(progress.total - progress.done).unwrap_or(usize::MAX));
+                        let left = usize::try_from(progress.total - progress.done).unwrap_or(usize::MAX);
+                        session.expect(left, self.jobs());
                         let deadline = deadlines.of(&request);
-                        running.push(async move { (session.run(&request, deadline).await, request) });
+                        running.push(async move { (session.run(&request, deadline).await, request, deadline) });
                     }
                     Step::Wait | Step::Finished(_) => break,
                 }
@@ -278,8 +279,8 @@ impl<E: Engine> Campaign<'_, E> {
                 biased;
                 () = self.stop.wait() => return Ok(CampaignEnd::Interrupted),
                 ended = running.next() => match ended {
-                    Some((observation, request)) => {
-                        let record = self.store(&request, subject, &observation, &mut journal)?;
+                    Some((observation, request, deadline)) => {
+                        let record = self.store(&request, &deadline, subject, &observation, &mut journal)?;
                         run += 1;
                         deadlines.learn(&record);
                         explorer.record(request.id, record.report());
@@ -299,12 +300,13 @@ impl<E: Engine> Campaign<'_, E> {
     fn store(
         &self,
         request: &TrialRequest,
+        deadline: &Deadline,
         subject: &Subject,
         observation: &Observation,
         journal: &mut Journal,
     ) -> Result<TrialRecord, CampaignError> {
         let outcome = judge(self.workload, subject.kind, subject.port, observation);
-        let record = TrialRecord::new(self.workload, request, outcome, observation);
+        let record = TrialRecord::new(self.workload, request, deadline, outcome, observation);
         journal.append(&record)?;
         Ok(record)
     }

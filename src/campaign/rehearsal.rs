@@ -157,8 +157,8 @@ async fn run<E: Engine>(
     };
     let session = prepared?;
     let limit = workload.timeout.unwrap_or(FIRST_DEADLINE);
-    let deadline = Deadline { ready: limit, work: limit, total: limit, processor: None };
-    session.expect(requests.len());
+    let deadline = Deadline::within(limit);
+    session.expect(requests.len(), requests.len());
     let trials = futures_util::stream::iter(requests.iter().map(|request| session.run(request, deadline)));
     let trials = trials.buffered(at_once.max(1)).collect::<Vec<_>>();
     let observations = tokio::select! {

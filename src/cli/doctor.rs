@@ -280,8 +280,8 @@ async fn probe(engine: &DockerEngine) -> anyhow::Result<(Outcome, u64)> {
         replica: 0,
         care: Care::Alone,
     };
-    let deadline = Deadline { ready: PROBE_DEADLINE, work: PROBE_DEADLINE, total: PROBE_DEADLINE, processor: None };
-    session.expect(1);
+    let deadline = Deadline::within(PROBE_DEADLINE);
+    session.expect(1, 1);
     let observation = session.run(&request, deadline).await;
     let subject = session.subject();
     let outcome = judge(workload, subject.kind, subject.port, &observation);

@@ -8,7 +8,7 @@ use crate::explore::{Explorer, Settings};
 use crate::spec::Workload;
 use crate::store::Environment;
 use crate::store::{Freshness, Identity, Opened, Store};
-use crate::trial::{CallLog, CallStatistics, Item, Observation};
+use crate::trial::{CallLog, CallStatistics, Deadline, Item, Observation};
 
 fn app(used: &[&str], broken_by: &[&str]) -> AppModel {
     let model = AppModel::new(used.iter().map(|name| name.parse().unwrap()));
@@ -51,7 +51,13 @@ fn side(model: &AppModel, image: &str) -> Side {
                 }
             }
             let observation = Observation { calls, ready: true, ..Observation::default() };
-            let record = TrialRecord::new(&workload, request, report.outcome.clone(), &observation);
+            let record = TrialRecord::new(
+                &workload,
+                request,
+                &Deadline::within(std::time::Duration::from_secs(3)),
+                report.outcome.clone(),
+                &observation,
+            );
             journal.append(&record).unwrap();
             report
         },

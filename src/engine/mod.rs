@@ -157,8 +157,9 @@ pub trait Session: Send + Sync {
         None
     }
 
-    /// Says how many trials will be asked for from now on, at most, as far as can be told: an engine may prepare for them.
-    fn expect(&self, trials: usize);
+    /// Says how many trials will be asked for from now on, at most, as far as can be told, and how many of them at the same time: an
+    /// engine may prepare for them.
+    fn expect(&self, trials: usize, at_once: usize);
 
     /// Runs one trial in fresh surroundings and ends it at the `deadline`, counted from the app's first instruction.
     ///

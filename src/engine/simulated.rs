@@ -113,7 +113,7 @@ impl Session for SimulatedSession {
         &self.subject
     }
 
-    fn expect(&self, _: usize) {}
+    fn expect(&self, _: usize, _: usize) {}
 
     async fn run(&self, request: &TrialRequest, deadline: Deadline) -> Observation {
         let running = self.engine.running.fetch_add(1, Ordering::SeqCst) + 1;

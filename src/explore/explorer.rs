@@ -501,11 +501,16 @@ impl Explorer {
         }
         let mut unknown = BTreeSet::new();
         let none = Intervention::none();
-        let found = joint::search(&none, &self.avoidable(&calls), |configuration, sureness| {
-            self.noted(configuration, sureness, &mut unknown)
-        });
+        let avoidable = self.avoidable(&calls);
+        let found = joint::search(&none, &avoidable, |configuration, sureness| self.noted(configuration, sureness, &mut unknown));
         match found {
-            Err(missing) => self.ask_for(Purpose::Search, vec![missing]),
+            Err(missing) => {
+                // With details, there is more to come before the others.
+                if self.settings.details == Details::None {
+                    return self.ask_to_verify(missing, &avoidable);
+                }
+                self.ask_for(Purpose::Search, vec![missing])
+            }
             Ok(found) => {
                 self.unknown.append(&mut unknown);
                 self.joint = Some(found);
@@ -513,6 +518,20 @@ impl Explorer {
                 true
             }
         }
+    }
+
+    /// Has the runs made that a search misses. Where that is the verification of everything, which passes as a rule, the others that
+    /// come next are tried beside it: nothing else is there to be run.
+    fn ask_to_verify(&mut self, missing: Unanswered, avoidable: &[Avoidable]) -> bool {
+        let configuration = missing.configuration.clone();
+        let is_new = self.ledger.runs(self.treated(), &configuration).reports().next().is_none();
+        let is_everything = avoidable.iter().all(|avoidable| configuration.get(avoidable.item) == Some(avoidable.treatments[0]));
+        let speculates = missing.sureness == Sureness::Verified && is_new && is_everything;
+        self.ask_for(Purpose::Search, vec![missing]);
+        if speculates && let Err(others) = self.try_others(&configuration) {
+            self.ask_for(Purpose::Others, others);
+        }
+        false
     }
 
     /// The treatments of an item that work alone, in the order in which the search tries them; `None` if that is not known.
@@ -551,7 +570,7 @@ impl Explorer {
         let found =
             joint::search(&of_calls, &avoidable, |configuration, sureness| self.noted(configuration, sureness, &mut unknown));
         match found {
-            Err(missing) => self.ask_for(Purpose::Search, vec![missing]),
+            Err(missing) => self.ask_to_verify(missing, &avoidable),
             Ok(found) => {
                 self.unknown.append(&mut unknown);
                 self.finish_after_others(Some(&found), &found.configuration)

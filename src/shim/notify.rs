@@ -96,6 +96,8 @@ pub(super) struct Notifier {
     shared: Arc<Shared>,
     /// Treated calls that would have ended a thread or process.
     endings: Cell<u32>,
+    /// Whether there may be processes that nobody has seen yet.
+    missed_births: Cell<bool>,
 }
 
 impl Notifier {
@@ -111,7 +113,15 @@ impl Notifier {
             let role = if lifecycle.contains(&call) { role(call) } else { Role::Ordinary };
             known[index] = Some(Known { call, role });
         }
-        Self { listener, watch, treatments: Treatments::new(intervention), known, shared, endings: Cell::new(0) }
+        Self {
+            listener,
+            watch,
+            treatments: Treatments::new(intervention),
+            known,
+            shared,
+            endings: Cell::new(0),
+            missed_births: Cell::new(false),
+        }
     }
 
     /// Serves until the listener fails, which it does when the last process of the app is gone.
@@ -212,7 +222,8 @@ impl Notifier {
             }
             Role::Collect => {
                 // A zombie that this call is going to reap can still be looked at now.
-                let _ = self.shared.processes().scan();
+                let mut processes = self.shared.processes();
+                let _ = if self.missed_births.get() { processes.scan() } else { processes.look_at_ended() };
             }
             Role::EndProcess => {
                 if let Some((process, _)) = processes::process_of_thread(notification.thread) {
@@ -234,28 +245,31 @@ impl Notifier {
         let parent = processes::process_of_thread(notification.thread);
         self.listener.wake_up_synchronously(false);
         let alive = self.listener.answer(notification.id, Answer::Continue)?;
-        if alive && let Some((process, _)) = parent {
-            self.find_child(process, notification.thread);
+        if alive {
+            let found = parent.is_some_and(|(process, _)| self.find_child(process, notification.thread));
+            self.missed_births.set(self.missed_births.get() || !found);
         }
         self.listener.wake_up_synchronously(true);
         Ok(())
     }
 
-    fn find_child(&self, process: i32, thread: u32) {
+    /// Whether the child was there.
+    fn find_child(&self, process: i32, thread: u32) -> bool {
         let path = format!("/proc/{process}/task/{thread}/children");
         let begin = Instant::now();
         while begin.elapsed() < BIRTH_LIMIT {
-            let Ok(children) = fs::read_to_string(&path) else { return };
+            let Ok(children) = fs::read_to_string(&path) else { return false };
             let mut processes = self.shared.processes();
             let before = processes.count();
             children.split_whitespace().filter_map(|pid| pid.parse().ok()).for_each(|pid| processes.add(pid));
             if processes.count() > before {
-                return;
+                return true;
             }
             drop(processes);
             // The parent may need this very processor to get on with its call.
             std::thread::yield_now();
         }
+        false
     }
 }
 

@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::sys::ProcessHandle;
+use super::sys::{self, ProcessHandle};
 use crate::trial::{Death, Ending};
 
 /// What a death is called whose signal the kernel did not tell.
@@ -155,6 +155,20 @@ impl Processes {
         let gone: Vec<i32> = self.known.keys().copied().filter(|pid| !present.contains(pid)).collect();
         for pid in gone {
             self.vanished(pid);
+        }
+        Ok(())
+    }
+
+    /// Looks at those processes that are over, if the kernel can say which ones; else at all. For the moment before one of them is
+    /// collected: a parent may ask every few microseconds whether there is anything to collect, and as a rule there is nothing.
+    pub(super) fn look_at_ended(&mut self) -> io::Result<()> {
+        let open = self.known.iter().filter(|(_, process)| !process.over);
+        let handles: Option<Vec<_>> = open.map(|(pid, process)| Some((*pid, process.handle.as_ref()?))).collect();
+        let Some(handles) = handles else { return self.scan() };
+        let ended = sys::ended(&handles.iter().map(|(_, handle)| *handle).collect::<Vec<_>>())?;
+        let ended: Vec<_> = ended.into_iter().map(|place| handles[place].0).collect();
+        for pid in ended {
+            self.add(pid);
         }
         Ok(())
     }

@@ -33,6 +33,8 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(50);
 const SCAN_SHARE: u32 = 20;
 /// How long to wait for killed processes; what is left dies with this init.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// Output that comes within this time is taken at one go.
+const OUTPUT_PAUSE: Duration = Duration::from_millis(1);
 /// How long to wait at the end for output that is still in a pipe.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
@@ -47,14 +49,18 @@ impl Stream {
         Self { pipe: Some(pipe), capture: Capture::new(limit) }
     }
 
-    /// Takes what is there; forgets the pipe when its last writer is gone.
-    pub(super) fn take(&mut self) {
+    /// Takes what is there; forgets the pipe when its last writer is gone. Whether there was something, and surely nothing more.
+    pub(super) fn take(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
         match self.pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
-            Some(Ok(count)) if count > 0 => self.capture.push(&buffer[..count]),
+            Some(Ok(count)) if count > 0 => {
+                self.capture.push(&buffer[..count]);
+                return count < buffer.len();
+            }
             Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Some(Ok(_) | Err(_)) | None => self.pipe = None,
         }
+        false
     }
 }
 
@@ -222,10 +228,15 @@ impl Supervisor {
             let mut ready = ready.into_iter();
             let mut is_ready = || ready.next().unwrap_or(false);
             let (commanded, signalled) = (is_ready(), is_ready());
+            let mut emptied = false;
             for stream in [&mut self.app.stdout, &mut self.app.stderr] {
                 if stream.pipe.is_some() && is_ready() {
-                    stream.take();
+                    emptied |= stream.take();
                 }
+            }
+            if emptied {
+                // An app that complains without end, line by line, would have this process woken for every line.
+                wait_for(&[control.as_fd(), signals.as_fd()], Some(OUTPUT_PAUSE))?;
             }
             if commanded {
                 control.fill()?;

@@ -396,6 +396,11 @@ impl ProcessHandle {
         Some(Self(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(number).ok()?) }))
     }
 
+    /// What poll(2) is to wait for: the descriptor is readable once the process is over, reaped or not (`pidfd_open`(2)).
+    fn end(&self) -> libc::pollfd {
+        libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 }
+    }
+
     /// The wait status (wait(2)) of a process that is over; `None` if it is not, or the kernel can't say.
     pub(super) fn exit_status(&self) -> Option<i32> {
         let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
@@ -403,6 +408,15 @@ impl ProcessHandle {
         check(unsafe { libc::ioctl(self.0.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) }.into()).ok()?;
         (info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)
     }
+}
+
+/// Which of the processes are over, by their place.
+pub(super) fn ended(handles: &[&ProcessHandle]) -> io::Result<Vec<usize>> {
+    let mut ends: Vec<_> = handles.iter().map(|handle| handle.end()).collect();
+    let count = libc::nfds_t::try_from(ends.len()).expect("invariant: a process has at most as many descriptors as fit");
+    // SAFETY: `ends` is a valid place of this length.
+    check(unsafe { libc::poll(ends.as_mut_ptr(), count, 0) }.into())?;
+    Ok((0..).zip(&ends).filter(|(_, end)| end.revents != 0).map(|(place, _)| place).collect())
 }
 
 /// Fills `buffer` from another process's memory; `false` if it may not be read, or is not there as a whole.

@@ -12,8 +12,8 @@ use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
 use crate::trial::{
-    self, Aftermath, CallStatistics, Care, Death, Ending, ForeignCall, Intervention, Item, Measures, Observation, Outcome,
-    Output, Purpose, Timings, TrialId, TrialRequest, Watch,
+    self, Aftermath, CallStatistics, Care, Deadline, Death, Ending, ForeignCall, Intervention, Item, Measures, Observation,
+    Outcome, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
 };
 
 /// Lines kept of the end of each output stream.
@@ -187,11 +187,17 @@ pub struct ForeignCount {
 }
 
 impl TrialRecord {
-    /// The record of a trial of `workload` that ended.
+    /// The record of a trial of `workload` that ended, and was to end by `deadline`.
     #[must_use]
-    pub fn new(workload: &Workload, request: &TrialRequest, result: Outcome, observation: &Observation) -> Self {
+    pub fn new(
+        workload: &Workload,
+        request: &TrialRequest,
+        deadline: &Deadline,
+        result: Outcome,
+        observation: &Observation,
+    ) -> Self {
         let app = &observation.app;
-        let doubtful = trial::is_doubtful(request, &result, observation);
+        let doubtful = trial::is_doubtful(request, deadline, &result, observation);
         Self {
             format: FORMAT,
             key: request.key(),

@@ -11,8 +11,9 @@ use crate::explore::model::{AppModel, drive, fail, inconclusive};
 use crate::explore::{Explorer, Findings, Report, Settings};
 use crate::spec::Workload;
 use crate::trial::{
-    Aftermath, AppEnd, CallLog, CallStatistics, Care, CheckEnd, ClientEnd, Death, Ending, ForeignCall, InconclusiveCause,
-    Intervention, Item, NextCall, Observation, Output, Purpose, Timings, Treatment, TrialId, TrialRequest, Watch, Written,
+    Aftermath, AppEnd, CallLog, CallStatistics, Care, CheckEnd, ClientEnd, Deadline, Death, Ending, ForeignCall,
+    InconclusiveCause, Intervention, Item, NextCall, Observation, Output, Purpose, Timings, Treatment, TrialId, TrialRequest,
+    Watch, Written,
 };
 
 fn call(name: &str) -> Item {
@@ -60,7 +61,13 @@ fn record_of(request: &TrialRequest, report: &Report) -> TrialRecord {
         ready: true,
         ..Observation::default()
     };
-    TrialRecord::new(&Workload::named("wrk"), request, report.outcome.clone(), &observation)
+    TrialRecord::new(
+        &Workload::named("wrk"),
+        request,
+        &Deadline::within(std::time::Duration::from_secs(3)),
+        report.outcome.clone(),
+        &observation,
+    )
 }
 
 fn open(store: &Store, identity: &Identity, freshness: Freshness) -> (Box<Journal>, Vec<TrialRecord>) {
@@ -439,7 +446,13 @@ fn everything_in_a_record_survives_the_disk() {
         inconclusive(),
     ];
     for outcome in outcomes {
-        let record = TrialRecord::new(&Workload::named("wrk"), &request("stub=clone3;fake=read", 2), outcome, &observation);
+        let record = TrialRecord::new(
+            &Workload::named("wrk"),
+            &request("stub=clone3;fake=read", 2),
+            &Deadline::within(std::time::Duration::from_secs(3)),
+            outcome,
+            &observation,
+        );
         let line = record.line();
         assert_eq!(line.split_inclusive(|byte| *byte == b'\n').count(), 1);
         assert_eq!(serde_json::from_slice::<TrialRecord>(&line).unwrap(), record);

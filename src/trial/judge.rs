@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::spec::{Kind, Workload};
 use crate::trial::{
-    Care, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, Purpose, TrialRequest, Trouble,
+    Care, Deadline, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, Purpose, TrialRequest, Trouble,
 };
 
 /// Judges `observation` by the criteria of `workload`, which is exercised as `kind` and, for a server, on `port`.
@@ -33,9 +33,10 @@ pub fn judge(workload: &Workload, kind: Kind, port: Option<u16>, observation: &O
 ///
 /// A run that is given only a first look may be late because it is slow. And where a thread of app or client spent most of the
 /// time waiting for a processor, what depends on time (a deadline, what the client reached and printed) may go wrong without
-/// anybody's fault. A run that is alone is as quiet as it gets: its failures always count.
+/// anybody's fault; not so where the app had ample processor time all the same, as one that spins has. A run that is alone is as
+/// quiet as it gets: its failures always count.
 #[must_use]
-pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Observation) -> bool {
+pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcome, observation: &Observation) -> bool {
     let Outcome::Fail(cause) = outcome else { return false };
     // The share of the time, in hundredths, from which waiting for a processor explains the failure.
     let share = match cause {
@@ -76,7 +77,9 @@ pub fn is_doubtful(request: &TrialRequest, outcome: &Outcome, observation: &Obse
         | FailCause::OutOfMemory { .. } => return false,
     };
     let client_starved = observation.client.as_ref().map_or(Duration::ZERO, |client| client.starved);
-    let starved = observation.app.starved.max(client_starved);
+    let had_ample = deadline.ample.is_some_and(|ample| observation.app.cpu_time >= ample);
+    let app_starved = if had_ample { Duration::ZERO } else { observation.app.starved };
+    let starved = app_starved.max(client_starved);
     // Ending an app that is late takes time as well, much of it on a busy machine.
     let given = match cause {
         FailCause::Deadline { deadline_ms } | FailCause::NeverReady { deadline_ms, .. } => Duration::from_millis(*deadline_ms),
@@ -375,6 +378,8 @@ mod tests {
         assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::NotStarted { .. })));
     }
 
+    const DEADLINE: Deadline = Deadline { ample: Some(Duration::from_millis(600)), ..Deadline::within(Duration::from_secs(3)) };
+
     fn request(care: Care) -> TrialRequest {
         TrialRequest {
             id: crate::trial::TrialId(0),
@@ -393,7 +398,8 @@ mod tests {
         let crash = Outcome::Fail(FailCause::Died { process: "worker".into(), signal: "SIGSEGV".into() });
         let mut observation = good_server();
         observation.timings.workload = Duration::from_secs(1);
-        let doubtful = |care, outcome: &Outcome, observation: &Observation| is_doubtful(&request(care), outcome, observation);
+        let doubtful =
+            |care, outcome: &Outcome, observation: &Observation| is_doubtful(&request(care), &DEADLINE, outcome, observation);
         assert!(doubtful(Care::Usual, &late, &observation));
         assert!(!doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Usual, &mismatch, &observation));
@@ -403,16 +409,27 @@ mod tests {
         assert!(doubtful(Care::Usual, &mismatch, &observation));
         assert!(!doubtful(Care::Usual, &crash, &observation), "no process crashes because it has to wait");
         let joint = TrialRequest { purpose: Purpose::Joint, ..request(Care::Patient) };
-        assert!(is_doubtful(&joint, &late, &observation), "a verified configuration is not given up before it was tried alone");
-        assert!(!is_doubtful(&TrialRequest { care: Care::Alone, ..joint }, &late, &observation));
+        assert!(
+            is_doubtful(&joint, &DEADLINE, &late, &observation),
+            "a verified configuration is not given up before it was tried alone"
+        );
+        assert!(!is_doubtful(&TrialRequest { care: Care::Alone, ..joint }, &DEADLINE, &late, &observation));
         let baseline = TrialRequest { purpose: Purpose::Baseline, ..request(Care::Patient) };
-        assert!(is_doubtful(&baseline, &late, &observation), "a late baseline is tried alone before the app is refused");
+        assert!(
+            is_doubtful(&baseline, &DEADLINE, &late, &observation),
+            "a late baseline is tried alone before the app is refused"
+        );
         observation.app.starved = Duration::from_millis(801);
         assert!(doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
         observation.timings.workload = Duration::from_secs(60);
         observation.app.starved = Duration::from_millis(2500);
         assert!(doubtful(Care::Patient, &late, &observation), "ending it took most of the time");
+        observation.app.cpu_time = Duration::from_millis(600);
+        assert!(!doubtful(Care::Patient, &late, &observation), "it had six times what the baseline needs");
+        assert!(doubtful(Care::Usual, &late, &observation), "but little time");
+        observation.client.as_mut().unwrap().starved = Duration::from_millis(2500);
+        assert!(doubtful(Care::Patient, &late, &observation), "it had, the client had not");
         assert!(!doubtful(Care::Usual, &Outcome::Pass, &observation));
         assert!(!doubtful(Care::Usual, &mismatch, &good_run()), "what the app prints itself does not depend on time");
     }

@@ -288,6 +288,16 @@ pub struct Deadline {
     pub total: Duration,
     /// The app may take this much processor time. What spins is found out sooner by it, and no load of the machine counts.
     pub processor: Option<Duration>,
+    /// An app that had this much processor time and is not done is not late for want of a processor.
+    pub ample: Option<Duration>,
+}
+
+impl Deadline {
+    /// Everything has to be done within `limit`, and processor time does not matter.
+    #[must_use]
+    pub const fn within(limit: Duration) -> Self {
+        Self { ready: limit, work: limit, total: limit, processor: None, ample: None }
+    }
 }
 
 /// Identifies a trial within one run of a campaign. Not stable across runs: see [`TrialRequest::key`].

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::spec::Workload;
-use crate::trial::{CallLog, CallStatistics, Care, Observation, Output, TrialId, TrialRequest, Written};
+use crate::trial::{CallLog, CallStatistics, Care, Deadline, Observation, Output, TrialId, TrialRequest, Written};
 
 fn call(name: &str) -> Sysno {
     name.parse().unwrap()
@@ -24,7 +24,13 @@ fn record(purpose: Purpose, intervention: &str, made: &str, output: &str, log: i
     log(&mut calls);
     let mut observation = Observation { calls, ready: true, ..Observation::default() };
     observation.app.stdout = Output { kept: output.as_bytes().to_vec(), dropped: 0 };
-    TrialRecord::new(&Workload::named("w"), &request, Outcome::Pass, &observation)
+    TrialRecord::new(
+        &Workload::named("w"),
+        &request,
+        &Deadline::within(std::time::Duration::from_secs(3)),
+        Outcome::Pass,
+        &observation,
+    )
 }
 
 /// `next` is `name`, `name!` for a call that is stubbed itself, or `write:TEXT` for a message on standard error.

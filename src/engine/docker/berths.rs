@@ -6,7 +6,7 @@
 //! removed, and its sidecar makes a network namespace for the next.
 //!
 //! On a *stage* (`crate::shim`) the app's container is made by the shim, inside a container of the engine that stays, in
-//! milliseconds: such berths are made when they are needed.
+//! milliseconds. Such a berth is used again and again; as many as trials will run side by side are made while the first ones run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -90,8 +90,32 @@ struct Counts {
     waiting: usize,
     /// Berths that are ready, being made, or whose making failed, which has not been told yet.
     made: usize,
-    /// Trials that will follow at most, as far as anybody said.
-    expected: Option<usize>,
+    /// Berths that trials have, or had and did not give back.
+    taken: usize,
+}
+
+/// The berths of one maker.
+#[derive(Debug)]
+struct Pool {
+    counts: Mutex<Counts>,
+    sender: mpsc::UnboundedSender<Result<Berth, Trouble>>,
+    ready: tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<Berth, Trouble>>>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        let (sender, ready) = mpsc::unbounded_channel();
+        Self { counts: Mutex::default(), sender, ready: tokio::sync::Mutex::new(ready) }
+    }
+}
+
+/// Trials that will follow.
+#[derive(Debug, Clone, Copy, Default)]
+struct Expected {
+    /// At most so many, as far as anybody said.
+    trials: Option<usize>,
+    /// At most so many at the same time.
+    at_once: usize,
 }
 
 /// Makes berths.
@@ -100,93 +124,88 @@ pub(super) struct Berths {
     containers: Arc<Containers>,
     /// Slots without a trial.
     idle: Mutex<Vec<Slot>>,
-    /// Stages without a trial, each with a slot of its own.
-    stages: Mutex<Vec<Berth>>,
+    engines: Pool,
+    /// Stages, each with a slot of its own.
+    stages: Pool,
     /// One on which a container has been made already.
     tried: Mutex<Option<Berth>>,
-    /// Whether engine's containers are made ahead.
-    ahead: AtomicBool,
-    counts: Mutex<Counts>,
+    /// Whether there are stages: then they are made ahead, and no container of the engine's is.
+    staged: AtomicBool,
+    expected: Mutex<Expected>,
     permits: Semaphore,
-    sender: mpsc::UnboundedSender<Result<Berth, Trouble>>,
-    ready: tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<Berth, Trouble>>>,
     makers: Mutex<JoinSet<()>>,
     closed: AtomicBool,
 }
 
 impl Berths {
     pub(super) fn new(containers: Arc<Containers>) -> Self {
-        let (sender, ready) = mpsc::unbounded_channel();
         Self {
             containers,
             idle: Mutex::default(),
-            stages: Mutex::default(),
+            engines: Pool::default(),
+            stages: Pool::default(),
             tried: Mutex::default(),
-            ahead: AtomicBool::new(true),
-            counts: Mutex::default(),
+            staged: AtomicBool::new(false),
+            expected: Mutex::default(),
             permits: Semaphore::new(AT_ONCE),
-            sender,
-            ready: tokio::sync::Mutex::new(ready),
             makers: Mutex::default(),
             closed: AtomicBool::new(false),
         }
     }
 
-    /// Says how many trials will follow at most, so that no berth is made for none.
-    pub(super) fn expect(&self, trials: usize) {
-        lock(&self.counts).expected = Some(trials);
+    /// Says how many trials will follow at most, so that no berth is made for none, and how many of them at the same time.
+    pub(super) fn expect(&self, trials: usize, at_once: usize) {
+        *lock(&self.expected) = Expected { trials: Some(trials), at_once };
     }
 
-    /// The next berth. If engine's containers are made ahead, others are made meanwhile and afterwards.
-    pub(super) async fn take(self: &Arc<Self>, maker: Maker) -> Result<Berth, Trouble> {
-        if maker == Maker::Stage {
-            let late = |_| Trouble::Engine(format!("no container was there within {SETUP_LIMIT:?}"));
-            return timeout(SETUP_LIMIT, self.take_staged()).await.map_err(late)?;
+    fn pool(&self, maker: Maker) -> &Pool {
+        match maker {
+            Maker::Engine => &self.engines,
+            Maker::Stage => &self.stages,
         }
-        let waiting = Waiting::begin(self);
-        self.fill();
-        let berth = self.ready.lock().await.recv().await;
-        lock(&self.counts).made -= 1;
+    }
+
+    /// The next berth. Others are made meanwhile and afterwards, as many as are wanted ahead of need.
+    pub(super) async fn take(self: &Arc<Self>, maker: Maker) -> Result<Berth, Trouble> {
+        let tried = if maker == Maker::Stage { lock(&self.tried).take() } else { None };
+        if let Some(berth) = tried {
+            return Ok(berth);
+        }
+        let pool = self.pool(maker);
+        let waiting = Waiting::begin(pool);
+        self.fill(maker);
+        let berth = pool.ready.lock().await.recv().await;
+        {
+            let mut counts = lock(&pool.counts);
+            counts.made -= 1;
+            counts.taken += 1;
+        }
         drop(waiting);
-        self.fill();
-        berth.unwrap_or(Err(Trouble::Interrupted))
+        self.fill(maker);
+        let mut berth = berth.unwrap_or(Err(Trouble::Interrupted))?;
+        if maker == Maker::Stage {
+            timeout(SETUP_LIMIT, self.set(&mut berth)).await.map_err(|_| late())??;
+        }
+        Ok(berth)
     }
 
     /// Makes the first container on a stage, to find out whether that works here. From then on none is made ahead by the engine.
     pub(super) async fn try_stage(self: &Arc<Self>) -> Result<(), Trouble> {
         let berth = self.take(Maker::Stage).await?;
         *lock(&self.tried) = Some(berth);
-        self.ahead.store(false, Ordering::SeqCst);
+        self.staged.store(true, Ordering::SeqCst);
         Ok(())
     }
 
-    async fn take_staged(&self) -> Result<Berth, Trouble> {
-        if let Some(berth) = lock(&self.tried).take() {
-            return Ok(berth);
-        }
-        let idle = lock(&self.stages).pop();
-        let mut berth = match idle {
-            Some(berth) => berth,
-            None => self.stage().await?,
-        };
-        let Berth { slot, app, .. } = &mut berth;
+    /// Has a container made on a stage.
+    async fn set(&self, berth: &mut Berth) -> Result<(), Trouble> {
+        let Berth { slot, app, .. } = berth;
         // The stage has cleared away what the last trial left; at first, it has found the sidecar.
         greeting(app).await?;
         slot.say(&Command::Network).await?;
         slot.hear_until(&Event::NetworkReady).await?;
         app.send(&Command::Stage(self.containers.on_stage())).await.map_err(|broken| Trouble::Shim(broken.to_string()))?;
-        greeting(app).await?;
-        Ok(berth)
-    }
-
-    /// Another stage.
-    async fn stage(&self) -> Result<Berth, Trouble> {
-        let _permit = self.permits.acquire().await.map_err(|_| Trouble::Interrupted)?;
-        let mut slot = self.new_slot().await?;
-        slot.hear_until(&Event::Hello).await?;
-        let container = self.containers.create(self.containers.stage_body(slot.id())).await?;
-        let app = self.containers.start(&container.id).await?;
-        Ok(Berth { slot, container, app, maker: Maker::Stage })
+        greeting(app).await
     }
 
     /// Takes back what can be used again of a berth whose sidecar, and stage, have answered everything they were asked.
@@ -196,7 +215,13 @@ impl Berths {
         }
         match berth.maker {
             Maker::Engine => self.keep(berth.slot),
-            Maker::Stage => lock(&self.stages).push(berth),
+            Maker::Stage => {
+                let mut counts = lock(&self.stages.counts);
+                counts.made += 1;
+                counts.taken = counts.taken.saturating_sub(1);
+                // Without a receiver the session is gone, and the berth with it.
+                drop(self.stages.sender.send(Ok(berth)));
+            }
         }
     }
 
@@ -205,30 +230,52 @@ impl Berths {
         lock(&self.idle).push(slot);
     }
 
+    /// Berths that are wanted beside one for each trial that waits.
+    fn ahead(&self, maker: Maker, counts: &Counts) -> usize {
+        let Expected { trials, at_once } = *lock(&self.expected);
+        let most = match (maker, self.staged.load(Ordering::SeqCst)) {
+            (Maker::Engine, false) => AHEAD,
+            (Maker::Stage, true) => at_once.saturating_sub(counts.taken + counts.waiting),
+            (Maker::Engine, true) | (Maker::Stage, false) => 0,
+        };
+        trials.map_or(most, |trials| most.min(trials))
+    }
+
     /// Has as many berths made as are wanted.
-    fn fill(self: &Arc<Self>) {
+    fn fill(self: &Arc<Self>, maker: Maker) {
         if self.closed.load(Ordering::SeqCst) {
             return;
         }
-        let mut counts = lock(&self.counts);
-        let most = if self.ahead.load(Ordering::SeqCst) { AHEAD } else { 0 };
-        let ahead = counts.expected.map_or(most, |expected| most.min(expected));
-        while counts.made < counts.waiting + ahead {
+        let mut counts = lock(&self.pool(maker).counts);
+        let wanted = counts.waiting + self.ahead(maker, &counts);
+        while counts.made < wanted {
             counts.made += 1;
             let berths = Arc::clone(self);
             lock(&self.makers).spawn(async move {
-                let made = match timeout(SETUP_LIMIT, berths.make()).await {
-                    Ok(made) => made,
-                    Err(_) => Err(Trouble::Engine(format!("no container was there within {SETUP_LIMIT:?}"))),
-                };
+                let made = timeout(SETUP_LIMIT, berths.make(maker)).await.unwrap_or_else(|_| Err(late()));
                 // Without a receiver the session is gone, and the berth with it.
-                drop(berths.sender.send(made));
+                drop(berths.pool(maker).sender.send(made));
             });
         }
     }
 
-    async fn make(&self) -> Result<Berth, Trouble> {
+    async fn make(&self, maker: Maker) -> Result<Berth, Trouble> {
         let _permit = self.permits.acquire().await.map_err(|_| Trouble::Interrupted)?;
+        match maker {
+            Maker::Engine => self.berth().await,
+            Maker::Stage => self.stage().await,
+        }
+    }
+
+    async fn stage(&self) -> Result<Berth, Trouble> {
+        let mut slot = self.new_slot().await?;
+        slot.hear_until(&Event::Hello).await?;
+        let container = self.containers.create(self.containers.stage_body(slot.id())).await?;
+        let app = self.containers.start(&container.id).await?;
+        Ok(Berth { slot, container, app, maker: Maker::Stage })
+    }
+
+    async fn berth(&self) -> Result<Berth, Trouble> {
         let mut slot = self.slot().await?;
         slot.say(&Command::Network).await?;
         let body = self.containers.app_body(&slot.container.id);
@@ -261,12 +308,17 @@ impl Berths {
         let mut makers = std::mem::take(&mut *lock(&self.makers));
         makers.shutdown().await;
         lock(&self.idle).clear();
-        lock(&self.stages).clear();
         drop(lock(&self.tried).take());
-        let mut ready = self.ready.lock().await;
-        ready.close();
-        while ready.try_recv().is_ok() {}
+        for pool in [&self.engines, &self.stages] {
+            let mut ready = pool.ready.lock().await;
+            ready.close();
+            while ready.try_recv().is_ok() {}
+        }
     }
+}
+
+fn late() -> Trouble {
+    Trouble::Engine(format!("no container was there within {SETUP_LIMIT:?}"))
 }
 
 /// Waits for a shim to say that it is there.
@@ -280,12 +332,12 @@ async fn greeting(app: &mut Conversation) -> Result<(), Trouble> {
 }
 
 /// Counts a trial that waits for a berth, for as long as it does.
-struct Waiting<'a>(&'a Berths);
+struct Waiting<'a>(&'a Pool);
 
 impl<'a> Waiting<'a> {
-    fn begin(berths: &'a Berths) -> Self {
-        lock(&berths.counts).waiting += 1;
-        Self(berths)
+    fn begin(pool: &'a Pool) -> Self {
+        lock(&pool.counts).waiting += 1;
+        Self(pool)
     }
 }
 

@@ -140,8 +140,8 @@ impl Session for DockerSession {
         })
     }
 
-    fn expect(&self, trials: usize) {
-        self.berths.expect(trials);
+    fn expect(&self, trials: usize, at_once: usize) {
+        self.berths.expect(trials, at_once);
     }
 
     async fn run(&self, request: &TrialRequest, deadline: Deadline) -> Observation {

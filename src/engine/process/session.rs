@@ -78,7 +78,7 @@ impl Session for ProcessSession {
         &self.subject
     }
 
-    fn expect(&self, _: usize) {}
+    fn expect(&self, _: usize, _: usize) {}
 
     async fn run(&self, request: &TrialRequest, deadline: Deadline) -> Observation {
         let begin = Instant::now();
