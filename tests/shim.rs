@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loupe::engine::SHIM;
 use loupe::trial::wire::{AppReport, Command, Decoder, Event, Job, Launch};
@@ -93,19 +93,26 @@ impl Shim {
     }
 
     fn launch(command: &[&str], intervention: &str, watch: Watch) -> Self {
-        Self::launch_limited(command, intervention, watch, None)
+        Self::launch_with(command, intervention, watch, |_| {})
     }
 
-    fn launch_limited(command: &[&str], intervention: &str, watch: Watch, processor_limit: Option<Duration>) -> Self {
+    fn launch_limited(command: &[&str], processor_limit: Duration) -> Self {
+        Self::launch_with(command, "none", Watch::Treated, |launch| launch.processor_limit = Some(processor_limit))
+    }
+
+    fn launch_with(command: &[&str], intervention: &str, watch: Watch, change: impl FnOnce(&mut Launch)) -> Self {
         let mut shim = Self::start("supervise", &[]);
-        shim.say(&Command::Launch(Launch {
+        let mut launch = Launch {
             command: command.iter().map(|argument| (*argument).to_owned()).collect(),
             intervention: intervention.parse().unwrap(),
             watch,
             output_limit: 64 * 1024,
-            processor_limit,
+            processor_limit: None,
+            prompt_answers: None,
             files: vec!["/etc/hostname".to_owned(), "/etc".to_owned(), "/nonexistent".to_owned()],
-        }));
+        };
+        change(&mut launch);
+        shim.say(&Command::Launch(launch));
         assert_eq!(shim.hear(), Some(Event::Hello));
         shim
     }
@@ -298,8 +305,7 @@ fn an_app_that_spins_is_told_of_once_also_where_a_child_does_it() {
         return;
     }
     for script in ["while :; do :; done", "sh -c 'while :; do :; done' & wait"] {
-        let limit = Some(Duration::from_millis(200));
-        let mut shim = Shim::launch_limited(&["sh", "-c", script], "none", Watch::Treated, limit);
+        let mut shim = Shim::launch_limited(&["sh", "-c", script], Duration::from_millis(200));
         assert_eq!(shim.hear(), Some(Event::Installed));
         assert_eq!(shim.hear(), Some(Event::Exhausted), "{script}");
         std::thread::sleep(Duration::from_millis(300));
@@ -307,10 +313,24 @@ fn an_app_that_spins_is_told_of_once_also_where_a_child_does_it() {
         let report = shim.report();
         assert!(report.end.cpu_time >= Duration::from_millis(200), "{:?}", report.end.cpu_time);
     }
-    let limit = Some(Duration::from_secs(5));
-    let mut idle = Shim::launch_limited(&["sleep", "0.3"], "none", Watch::Treated, limit);
+    let mut idle = Shim::launch_limited(&["sleep", "0.3"], Duration::from_secs(5));
     assert_eq!(idle.hear(), Some(Event::Installed));
     assert!(matches!(idle.hear(), Some(Event::Report(_))), "what sleeps takes no processor time");
+}
+
+#[test]
+fn who_tries_for_ever_is_answered_slowly_once_there_were_enough_answers() {
+    if !can_isolate() {
+        return;
+    }
+    let script = "i=0; while [ $i -lt 400 ]; do umask 022; i=$((i+1)); done";
+    let begin = Instant::now();
+    let shim = Shim::launch_with(&["sh", "-c", script], "stub=umask", Watch::Treated, |launch| {
+        launch.prompt_answers = Some(100);
+    });
+    let report = shim.report();
+    assert!(count(&report, "umask") >= 400, "{report:?}");
+    assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -3,15 +3,20 @@
 //! A first look is given little time: what hangs is found out soon, and what is merely slow gets much more in the run that
 //! repeats it. A failure at the first deadline alone is no evidence ([`crate::trial::is_doubtful`]).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::Pace;
 use crate::spec::Workload;
 use crate::store::TrialRecord;
-use crate::trial::{Care, Deadline, Purpose, TrialRequest};
+use crate::trial::{Care, Deadline, Item, Purpose, TrialRequest};
 
 /// Deadline of runs without intervention, from which other deadlines are derived.
 pub(super) const FIRST: Duration = Duration::from_secs(120);
+
+/// Treated calls of a repetition that are answered at once: so many at least, and so many times more than a trace has.
+const PROMPT_ANSWERS: u64 = 20_000;
+const PROMPT_FACTOR: u64 = 10;
 
 /// How a deadline follows from the slowest baseline run.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +86,8 @@ pub(super) struct Deadlines {
     /// The fastest, and the most processor time; zero before the first.
     fastest_work: Duration,
     most_processor: Duration,
+    /// How often each item was used in a trace, the highest count of all.
+    uses: BTreeMap<Item, u64>,
 }
 
 impl Deadlines {
@@ -96,6 +103,7 @@ impl Deadlines {
             slowest_work: Duration::ZERO,
             fastest_work: Duration::ZERO,
             most_processor: Duration::ZERO,
+            uses: BTreeMap::new(),
         }
     }
 
@@ -108,16 +116,31 @@ impl Deadlines {
             self.fastest_work = if self.fastest_work.is_zero() { work } else { self.fastest_work.min(work) };
             self.most_processor = self.most_processor.max(Duration::from_millis(record.app.cpu_ms));
         }
+        if record.purpose == Purpose::Trace {
+            for (item, count) in record.uses() {
+                let most = self.uses.entry(item).or_default();
+                *most = count.max(*most);
+            }
+        }
+    }
+
+    /// The treated calls that are answered at once. All of them at first sight, as a pass may be dear and that is to be told; but what
+    /// failed and tries for ever gets no processor time at the second.
+    fn prompt_answers(&self, request: &TrialRequest) -> Option<u64> {
+        let repeats = request.purpose == Purpose::Single && request.replica > 0 && request.care != Care::Alone;
+        let uses = request.intervention.iter().map(|(item, _)| self.uses.get(&item).copied().unwrap_or(0)).sum::<u64>();
+        repeats.then(|| PROMPT_ANSWERS.max(uses.saturating_mul(PROMPT_FACTOR)))
     }
 
     pub(super) fn of(&self, request: &TrialRequest) -> Deadline {
         let at_first = request.care == Care::Usual;
         let rules = self.rules;
         let ample = Some(rules.ample.of(self.most_processor)).filter(|_| !self.most_processor.is_zero());
+        let prompt_answers = self.prompt_answers(request);
         if let Some(fixed) = self.fixed {
             // A run that repeats one which was late gets twice the time: what fails then is not just slow.
             let fixed = if at_first || request.intervention.is_empty() { fixed } else { fixed * 2 };
-            return Deadline { ample, ..Deadline::within(fixed) };
+            return Deadline { ample, prompt_answers, ..Deadline::within(fixed) };
         }
         if request.intervention.is_empty() {
             return Deadline::within(FIRST);
@@ -129,6 +152,60 @@ impl Deadlines {
         };
         let (ready, work) = (ready.of(self.slowest_ready), work.of(self.slowest_work));
         let processor = processor.map(|rule| self.most_processor + rule.of(self.most_processor).max(self.fastest_work));
-        Deadline { ready, work, total: ready + work, processor, ample }
+        Deadline { ready, work, total: ready + work, processor, ample, prompt_answers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{CallStatistics, Observation, Outcome, Timings, TrialId, Watch};
+
+    fn request(purpose: Purpose, intervention: &str, replica: u32, care: Care) -> TrialRequest {
+        let watch = if purpose == Purpose::Trace { Watch::Everything } else { Watch::Treated };
+        TrialRequest { id: TrialId(0), purpose, watch, intervention: intervention.parse().unwrap(), replica, care }
+    }
+
+    /// After a baseline that took 100 ms and 50 ms of a processor, and a trace with 5,000 reads.
+    fn taught() -> Deadlines {
+        let workload = Workload::named("w");
+        let mut deadlines = Deadlines::new(&workload, Pace::Containers);
+        let mut observation = Observation {
+            timings: Timings { workload: Duration::from_millis(100), ..Timings::default() },
+            ..Observation::default()
+        };
+        observation.app.cpu_time = Duration::from_millis(50);
+        let statistics = CallStatistics { count: 5000, ..CallStatistics::default() };
+        observation.calls.calls.insert("read".parse().unwrap(), statistics);
+        for purpose in [Purpose::Trace, Purpose::Baseline] {
+            let request = request(purpose, "none", 0, Care::Patient);
+            let record = TrialRecord::new(&workload, &request, &deadlines.of(&request), Outcome::Pass, &observation);
+            deadlines.learn(&record);
+        }
+        deadlines
+    }
+
+    #[test]
+    fn a_repetition_has_more_time_and_ample_processor_time_is_told() {
+        let deadlines = taught();
+        let first = deadlines.of(&request(Purpose::Single, "stub=read", 0, Care::Usual));
+        assert_eq!((first.work, first.ample), (Duration::from_millis(1200), Some(Duration::from_millis(500))));
+        assert_eq!(first.processor, Some(Duration::from_millis(550)));
+        let again = deadlines.of(&request(Purpose::Single, "stub=read", 1, Care::Patient));
+        assert_eq!((again.work, again.processor), (Duration::from_secs(3), None));
+        let without = Deadlines::new(&Workload::named("w"), Pace::Containers);
+        assert_eq!(without.of(&request(Purpose::Baseline, "none", 0, Care::Patient)).ample, None);
+    }
+
+    #[test]
+    fn only_what_repeats_a_single_is_answered_slowly_after_many_more_calls_than_usual() {
+        let deadlines = taught();
+        let prompt =
+            |purpose, intervention, replica, care| deadlines.of(&request(purpose, intervention, replica, care)).prompt_answers;
+        assert_eq!(prompt(Purpose::Single, "stub=read", 1, Care::Patient), Some(50_000));
+        assert_eq!(prompt(Purpose::Single, "stub=close", 1, Care::Usual), Some(20_000));
+        assert_eq!(prompt(Purpose::Single, "stub=read", 0, Care::Usual), None);
+        assert_eq!(prompt(Purpose::Single, "stub=read", 2, Care::Alone), None);
+        assert_eq!(prompt(Purpose::Joint, "stub=read", 1, Care::Patient), None);
     }
 }

@@ -266,24 +266,47 @@ fn unstable_single_is_decided_by_majority_and_marked() {
 #[test]
 fn as_many_trials_as_possible_are_given_out_at_once() {
     let model = app("brk close read write", &["stub=read", "fake=read"]);
-    let mut explorer = Explorer::new(Settings::default());
-    let mut batches = Vec::new();
-    loop {
-        let mut batch = Vec::new();
-        while let Step::Run(request) = explorer.next() {
-            batch.push(request);
+    let batches = |settings| {
+        let mut explorer = Explorer::new(settings);
+        let mut batches = Vec::new();
+        loop {
+            let mut batch = Vec::new();
+            while let Step::Run(request) = explorer.next() {
+                batch.push(request);
+            }
+            if batch.is_empty() {
+                return batches;
+            }
+            batches.push(batch.len());
+            for request in batch {
+                explorer.record(request.id, model.report(&request));
+            }
         }
-        if batch.is_empty() {
-            break;
-        }
-        batches.push(batch.len());
-        for request in batch {
-            explorer.record(request.id, model.report(&request));
-        }
-    }
+    };
     // Traces and baselines, control, singles, the failing ones again, joint, joint with the other treatments beside joint with every
     // call watched, the other treatments watched.
-    assert_eq!(batches, [5, 1, 8, 2, 3, 2, 1]);
+    assert_eq!(batches(Settings::default()), [5, 1, 8, 2, 3, 2, 1]);
+    // Where no details follow, the other treatments are tried beside joint.
+    let calls = Settings { details: Details::None, ..Settings::default() };
+    assert_eq!(batches(calls), [5, 1, 8, 2, 4, 2]);
+}
+
+#[test]
+fn others_tried_beside_a_verification_that_fails_decide_nothing() {
+    // Any two of three break it, whatever the treatments.
+    let pairs = ["brk,close", "brk,futex", "close,futex"];
+    let model = pairs.iter().fold(app("brk close futex read", &["stub=read", "fake=read"]), |model, pair| {
+        let [one, other] = [pair.split(',').next().unwrap(), pair.split(',').nth(1).unwrap()];
+        let treated = Treatment::ALL.iter().flat_map(|first| Treatment::ALL.map(|second| (*first, second)));
+        treated.fold(model, |model, (first, second)| {
+            model.broken_by([(call(one), first), (call(other), second)].into_iter().collect())
+        })
+    });
+    let calls = Settings { details: Details::None, ..Settings::default() };
+    let driven = explore(calls, |request| model.report(request));
+    let joint = &measured(&driven).joint;
+    assert_eq!((joint.configuration.len(), joint.verified, joint.culprits.len()), (1, 3, 2));
+    assert!(measured(&driven).incomplete.is_empty());
 }
 
 /// The interventions that were run with every call watched.

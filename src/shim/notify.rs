@@ -16,7 +16,8 @@ use super::sys::{self, Answer, Listener, Notification};
 use super::treatments::{self, Treatments};
 use crate::filter;
 use crate::syscalls::{Architecture, Sysno, memory};
-use crate::trial::{ForeignCall, Intervention, Item, Treatment, Watch};
+use crate::trial::wire::Launch;
+use crate::trial::{ForeignCall, Item, Treatment, Watch};
 
 /// `AUDIT_ARCH_*` of the native ABI (`linux/audit.h`).
 pub(super) const NATIVE_ABI: u32 = match Architecture::NATIVE {
@@ -83,7 +84,9 @@ impl Shared {
 }
 
 /// Treated ends of threads and processes that are answered at once: an app has only so many threads.
-const ENDINGS_AT_ONCE: u32 = 1000;
+const PROMPT_ENDINGS: u64 = 1000;
+/// How long any further answer takes.
+const SLOW_ANSWER: Duration = Duration::from_millis(1);
 
 /// Answers the app's notified calls until there are none left.
 #[derive(Debug)]
@@ -94,14 +97,17 @@ pub(super) struct Notifier {
     /// Indexed by call number.
     known: Vec<Option<Known>>,
     shared: Arc<Shared>,
-    /// Treated calls that would have ended a thread or process.
-    endings: Cell<u32>,
+    /// Treated calls, and those of them that would have ended a thread or process.
+    treated: Cell<u64>,
+    endings: Cell<u64>,
+    /// Treated calls that are answered at once.
+    prompt_answers: u64,
     /// Whether there may be processes that nobody has seen yet.
     missed_births: Cell<bool>,
 }
 
 impl Notifier {
-    pub(super) fn new(listener: Listener, intervention: &Intervention, watch: Watch, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(listener: Listener, launch: &Launch, shared: Arc<Shared>) -> Self {
         let mut known = Vec::new();
         let lifecycle = filter::lifecycle(Architecture::NATIVE);
         for call in Sysno::all() {
@@ -115,11 +121,13 @@ impl Notifier {
         }
         Self {
             listener,
-            watch,
-            treatments: Treatments::new(intervention),
+            watch: launch.watch,
+            treatments: Treatments::new(&launch.intervention),
             known,
             shared,
+            treated: Cell::new(0),
             endings: Cell::new(0),
+            prompt_answers: launch.prompt_answers.unwrap_or(u64::MAX),
             missed_births: Cell::new(false),
         }
     }
@@ -170,8 +178,8 @@ impl Notifier {
             recorder.count(call, notification);
             recorder.count_item(item);
         }
-        if treated.is_some() && matches!(role, Role::EndProcess | Role::EndThread) {
-            self.slow_down();
+        if treated.is_some() {
+            self.slow_down(role);
         }
         match treated {
             Some((Item::Call(_) | Item::Feature(_), Treatment::Stub)) => self.answer(notification, Answer::Error(libc::ENOSYS)),
@@ -198,14 +206,15 @@ impl Notifier {
         }
     }
 
-    /// A thread that was not let go asks again, and again (glibc's loop around `exit`), as fast as it is answered. It has nothing
-    /// else to do, so it loses nothing by waiting, and the trials beside it get the processor: two such loops stopped a machine with
-    /// two of them for a minute and a half (fio with `exit` stubbed and faked, Linux 6.18).
-    fn slow_down(&self) {
-        if self.endings.get() < ENDINGS_AT_ONCE {
-            self.endings.set(self.endings.get() + 1);
-        } else {
-            std::thread::sleep(Duration::from_millis(1));
+    /// Has who asks for the same again and again wait, as it gets nowhere and takes the processor from the trials beside it: past the
+    /// number of answers that the host allows, and always a thread that was not let go (glibc's loop around `exit`). Two of those
+    /// stopped a machine with two processors for a minute and a half (fio with `exit` stubbed and faked, Linux 6.18).
+    fn slow_down(&self, role: Role) {
+        self.treated.set(self.treated.get() + 1);
+        let ends = matches!(role, Role::EndProcess | Role::EndThread);
+        self.endings.set(self.endings.get() + u64::from(ends));
+        if self.treated.get() > self.prompt_answers || ends && self.endings.get() > PROMPT_ENDINGS {
+            std::thread::sleep(SLOW_ANSWER);
         }
     }
 

@@ -177,7 +177,7 @@ fn not_started(control: &mut Control, request: &Launch, error: &std::io::Error) 
 }
 
 fn serve(listener: Listener, request: &Launch, shared: &Arc<Shared>) -> Result<(), ShimError> {
-    let notifier = Notifier::new(listener, &request.intervention, request.watch, Arc::clone(shared));
+    let notifier = Notifier::new(listener, request, Arc::clone(shared));
     let thread = std::thread::Builder::new().name("notifier".to_owned());
     // The thread ends with the process: it may be blocked in the kernel for as long as the app lives.
     thread.spawn(move || notifier.run()).map(drop).context("cannot start the notifier")

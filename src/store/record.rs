@@ -187,6 +187,13 @@ pub struct ForeignCount {
 }
 
 impl TrialRecord {
+    /// How often each item was used, or treated.
+    pub fn uses(&self) -> impl Iterator<Item = (Item, u64)> + '_ {
+        let calls = self.hits.iter().map(|(call, hits)| (Item::Call(*call), hits.count));
+        let features = self.features.iter().map(|(feature, count)| (Item::Feature(*feature), *count));
+        calls.chain(features).chain(self.pseudo_files.iter().map(|(file, count)| (Item::File(*file), *count)))
+    }
+
     /// The record of a trial of `workload` that ended, and was to end by `deadline`.
     #[must_use]
     pub fn new(

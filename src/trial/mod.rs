@@ -276,7 +276,7 @@ pub enum Care {
     Alone,
 }
 
-/// When a trial is ended although it is not done.
+/// When a trial is ended although it is not done, and what it may take until then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
     /// The port has to listen within this time of the app's first instruction.
@@ -290,13 +290,16 @@ pub struct Deadline {
     pub processor: Option<Duration>,
     /// An app that had this much processor time and is not done is not late for want of a processor.
     pub ample: Option<Duration>,
+    /// So many treated calls are answered at once, and more of them slowly: an app that makes many times more than it ever does when it
+    /// works does nothing but try again, and what it would take is taken from the trials beside it.
+    pub prompt_answers: Option<u64>,
 }
 
 impl Deadline {
     /// Everything has to be done within `limit`, and processor time does not matter.
     #[must_use]
     pub const fn within(limit: Duration) -> Self {
-        Self { ready: limit, work: limit, total: limit, processor: None, ample: None }
+        Self { ready: limit, work: limit, total: limit, processor: None, ample: None, prompt_answers: None }
     }
 }
 

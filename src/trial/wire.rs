@@ -224,6 +224,8 @@ pub struct Launch {
     pub output_limit: usize,
     /// Processor time of the app after which the supervisor says [`Event::Exhausted`], once.
     pub processor_limit: Option<Duration>,
+    /// Treated calls that are answered at once; more of them are answered slowly.
+    pub prompt_answers: Option<u64>,
     /// Absolute paths of files that the report is to bring along.
     pub files: Vec<String>,
 }
@@ -310,6 +312,9 @@ impl Command {
                 if let Some(limit) = launch.processor_limit {
                     frame = frame.field("processor-microseconds", &limit.as_micros());
                 }
+                if let Some(answers) = launch.prompt_answers {
+                    frame = frame.field("prompt-answers", &answers);
+                }
                 let files = launch.files.iter().map(|path| Frame::new("collect").field("path", path));
                 frame.children(arguments(&launch.command).chain(files))
             }
@@ -354,6 +359,7 @@ impl Command {
                     watch: watch(frame)?,
                     output_limit: frame.parse("output-limit")?,
                     processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
+                    prompt_answers: frame.optional("prompt-answers")?,
                 })
             }
             "nest" => Self::Nest(Nest {
@@ -770,6 +776,7 @@ mod tests {
             watch: Watch::Everything,
             output_limit: 1000,
             processor_limit: Some(Duration::from_micros(7)),
+            prompt_answers: Some(30_000),
             files: vec!["/var/lib/a b".into()],
         };
         let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };

@@ -182,6 +182,9 @@ impl Berths {
         }
         drop(waiting);
         self.fill(maker);
+        if maker == Maker::Engine {
+            self.fill(Maker::Stage);
+        }
         let mut berth = berth.unwrap_or(Err(Trouble::Interrupted))?;
         if maker == Maker::Stage {
             timeout(SETUP_LIMIT, self.set(&mut berth)).await.map_err(|_| late())??;
@@ -230,8 +233,12 @@ impl Berths {
         lock(&self.idle).push(slot);
     }
 
-    /// Berths that are wanted beside one for each trial that waits.
+    /// Berths that are wanted beside one for each trial that waits. None on stages while a trial waits for the engine, which has enough
+    /// to do with that.
     fn ahead(&self, maker: Maker, counts: &Counts) -> usize {
+        if maker == Maker::Stage && lock(&self.engines.counts).waiting > 0 {
+            return 0;
+        }
         let Expected { trials, at_once } = *lock(&self.expected);
         let most = match (maker, self.staged.load(Ordering::SeqCst)) {
             (Maker::Engine, false) => AHEAD,

@@ -124,6 +124,7 @@ impl Setting<'_> {
             watch: request.watch,
             output_limit: self.workload.limits.output,
             processor_limit: deadline.processor,
+            prompt_answers: deadline.prompt_answers,
             files: match maker {
                 Maker::Engine => Vec::new(),
                 Maker::Stage => self.workload.success.files.clone(),

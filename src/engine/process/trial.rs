@@ -77,6 +77,7 @@ async fn launch(
         watch: request.watch,
         output_limit: session.workload.limits.output,
         processor_limit: deadline.processor,
+        prompt_answers: deadline.prompt_answers,
         files: Vec::new(),
     };
     conversation.send(&Command::Launch(launch)).await.map_err(Trouble::Shim)?;
