@@ -152,7 +152,7 @@ pub async fn batch<E: Engine>(
 }
 
 /// Of so many jobs, one runs guesses.
-const JOBS_PER_GUESS: usize = 4;
+const JOBS_PER_GUESS: usize = 6;
 
 /// One campaign with everything it needs.
 struct Campaign<'a, E> {

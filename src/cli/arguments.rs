@@ -305,8 +305,8 @@ impl std::str::FromStr for Explained {
 /// How apps are measured.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Measuring {
-    /// Trials that run at the same time [default: 4 per core; for commands 8 per core, or 1 without isolation. Later versions may
-    /// change it]
+    /// Trials that run at the same time, with `--strategy joint` a sixth of them [default: 6 per core; for commands 8 per core, or 1
+    /// without isolation. Later versions may change it]
     #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
     jobs: Option<usize>,
     /// The folder of the results [default: `LOUPE_RESULTS` of the environment, or results]

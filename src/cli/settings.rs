@@ -39,12 +39,12 @@ impl Environment {
     }
 }
 
-/// Trials that run at the same time where the command line doesn't say: four per available core, as a trial waits for the
+/// Trials that run at the same time where the command line doesn't say: six per available core, as a trial waits for the
 /// engine, for its client and for deadlines most of its time. A guess, not a promise: it follows what measurements of whole
 /// sweeps tell, so scripts that want a certain number give it.
 #[must_use]
 pub fn default_jobs() -> usize {
-    4 * available_cores()
+    6 * available_cores()
 }
 
 /// The same for commands of this machine. Many, as one that hangs takes no processor, only time.

@@ -97,7 +97,7 @@ pub(in super::super) struct Running {
     /// Runs that have to pass before an app counts as running
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one::<u32>)]
     pub(in super::super) runs: u32,
-    /// Runs at the same time [default: 4 per core]
+    /// Runs at the same time [default: 6 per core]
     #[arg(long, short, value_name = "N", value_parser = at_least_one::<usize>)]
     jobs: Option<usize>,
 }
