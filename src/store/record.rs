@@ -57,6 +57,9 @@ pub struct TrialRecord {
     /// The same for each pseudo-file.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub pseudo_files: BTreeMap<PseudoFile, u64>,
+    /// Treated calls that were answered slowly, as there were so many: see [`Deadline::prompt_answers`].
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub answered_slowly: u64,
     /// What followed the first few answers to each treated item, in a run in which every call was watched.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub aftermaths: Vec<Aftermath>,
@@ -186,6 +189,12 @@ pub struct ForeignCount {
     pub count: u64,
 }
 
+/// Whether a number is left out of the line.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "asked for by serde")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl TrialRecord {
     /// How often each item was used, or treated.
     pub fn uses(&self) -> impl Iterator<Item = (Item, u64)> + '_ {
@@ -205,7 +214,7 @@ impl TrialRecord {
     ) -> Self {
         let app = &observation.app;
         let doubtful = trial::is_doubtful(request, deadline, &result, observation);
-        Self {
+        let mut record = Self {
             format: FORMAT,
             key: request.key(),
             purpose: request.purpose,
@@ -219,6 +228,7 @@ impl TrialRecord {
             hits: observation.calls.calls.iter().map(|(call, statistics)| (*call, Hits::from(statistics))).collect(),
             features: observation.calls.features.clone(),
             pseudo_files: observation.calls.files.clone(),
+            answered_slowly: 0,
             aftermaths: observation.calls.aftermaths.clone(),
             sequences: observation
                 .calls
@@ -260,7 +270,11 @@ impl TrialRecord {
                 .iter()
                 .map(|(call, count)| ForeignCount { call: *call, count: *count })
                 .collect(),
-        }
+        };
+        let treated = record.uses().filter(|(item, _)| request.intervention.get(*item).is_some());
+        let treated = treated.map(|(_, count)| count).sum::<u64>();
+        record.answered_slowly = deadline.prompt_answers.map_or(0, |prompt| treated.saturating_sub(prompt));
+        record
     }
 
     /// How often `item` was seen, or treated.

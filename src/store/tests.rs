@@ -446,13 +446,9 @@ fn everything_in_a_record_survives_the_disk() {
         inconclusive(),
     ];
     for outcome in outcomes {
-        let record = TrialRecord::new(
-            &Workload::named("wrk"),
-            &request("stub=clone3;fake=read", 2),
-            &Deadline::within(std::time::Duration::from_secs(3)),
-            outcome,
-            &observation,
-        );
+        let deadline = Deadline { prompt_answers: Some(1), ..Deadline::within(Duration::from_secs(3)) };
+        let record =
+            TrialRecord::new(&Workload::named("wrk"), &request("stub=clone3;fake=read", 2), &deadline, outcome, &observation);
         let line = record.line();
         assert_eq!(line.split_inclusive(|byte| *byte == b'\n').count(), 1);
         assert_eq!(serde_json::from_slice::<TrialRecord>(&line).unwrap(), record);
@@ -460,7 +456,7 @@ fn everything_in_a_record_survives_the_disk() {
         assert_eq!(record.hits[&"clone3".parse().unwrap()].samples[0][0], "0xffffffffffffffff");
         assert_eq!(record.app.stdout, ["one", "two"]);
         assert_eq!(record.app.stderr[0].chars().count(), 402);
-        assert_eq!(record.foreign_calls[0].count, 5);
+        assert_eq!((record.foreign_calls[0].count, record.answered_slowly), (5, 2));
     }
 }
 
