@@ -24,6 +24,7 @@ use loupe::campaign::{self, CampaignEnd, Options, Stop, Totals};
 use loupe::engine::docker::{DockerEngine, DockerSession, Staging};
 use loupe::engine::{Engine, Session};
 use loupe::explore::{Details, Settings, Strategy};
+use loupe::report::{Align, Table};
 use loupe::spec::{AppSpec, Roots, load_app};
 use loupe::store::{Freshness, Store, TrialRecord};
 use loupe::trial::{Care, Deadline, Intervention, Purpose, TrialId, TrialRequest, Watch, judge, measures};
@@ -75,7 +76,8 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(run(&arguments))?;
     std::fs::write(&arguments.json, serde_json::to_vec_pretty(&figures)?)?;
-    println!("\nwritten to {}", arguments.json.display());
+    println!("\n{}", table(&figures));
+    println!("written to {}", arguments.json.display());
     Ok(())
 }
 
@@ -102,6 +104,42 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Value> {
     }
     engine.reap().await?;
     Ok(figures)
+}
+
+/// The figures at a glance; what was not measured stays empty.
+fn table(figures: &Value) -> String {
+    let columns = [
+        ("trials", "/exhaustive/trials"),
+        ("avoided", "/exhaustive/joint"),
+        ("seconds", "/exhaustive/seconds"),
+        ("one by one ×", "/one-by-one/ratio"),
+        ("a trial's overhead, ms", "/overhead/trial-ms"),
+        ("bare container, ms", "/overhead/bare-container-ms"),
+        ("ratio", "/overhead/ratio"),
+        ("joint: trials", "/strategies/joint/trials"),
+        ("skipped", "/strategies/joint/skipped"),
+        ("avoided", "/strategies/joint/joint"),
+        ("recheck: trials", "/strategies/recheck/trials"),
+    ];
+    let header = columns.iter().map(|(name, _)| (*name, Align::Right));
+    let mut table = Table::new(&std::iter::once(("app", Align::Left)).chain(header).collect::<Vec<_>>());
+    let text = |value: Option<&Value>| value.map(ToString::to_string).unwrap_or_default();
+    for (app, of_app) in figures["apps"].as_object().into_iter().flatten() {
+        let cells = columns.iter().map(|(_, place)| text(of_app.pointer(place)));
+        table.row(std::iter::once(app.clone()).chain(cells));
+    }
+    let apps = if table.is_empty() { String::new() } else { table.render() };
+    let kinds = ["untraced", "traced", "strace"];
+    if figures["trace"].is_null() {
+        return apps;
+    }
+    let mut table = Table::new(&[("redis", Align::Left), ("requests/s", Align::Right), ("of untraced", Align::Right)]);
+    for kind in kinds {
+        let rate = figures["trace"][kind].as_f64().unwrap_or(0.0);
+        let share = rate / figures["trace"]["untraced"].as_f64().unwrap_or(f64::INFINITY);
+        table.row([kind.to_owned(), format!("{rate:.0}"), format!("{share:.2}")]);
+    }
+    format!("{apps}\n{}", table.render())
 }
 
 fn root() -> &'static Path {
