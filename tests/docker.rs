@@ -495,7 +495,14 @@ fn containers_of_both_makers_give_the_same_verdicts() {
     let measure = |maker: &str| {
         let results = bench.results(&format!("made-by-{maker}"));
         let mut command = loupe("batch", &bench.apps(), &results);
-        command.args(["--only", "{surroundings,fresh-state,files,non-root}", "--features", "none", "--containers", maker]);
+        command.args([
+            "--only",
+            "{surroundings,fresh-state,network-files,files,non-root}",
+            "--features",
+            "none",
+            "--containers",
+            maker,
+        ]);
         let run = Run::of(command);
         assert_eq!(run.code, Some(0), "{}", run.errors);
         (all_verdicts(&results, &run.ends()), results)
@@ -503,7 +510,7 @@ fn containers_of_both_makers_give_the_same_verdicts() {
     let (nested, results) = measure("nested");
     let environment = fs::read_to_string(results.join("surroundings/look/environment.json")).unwrap();
     assert!(environment.contains("in containers that the shim makes"), "the engine made them all: {environment}");
-    assert_eq!(nested.len(), 4);
+    assert_eq!(nested.len(), 5);
     let (of_engine, _) = measure("engine");
     assert_eq!(nested, of_engine);
 }

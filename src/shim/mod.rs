@@ -28,6 +28,7 @@ mod notify;
 mod output;
 mod processes;
 mod recorder;
+mod shared_files;
 mod sidecar;
 mod stage;
 mod supervise;

@@ -2,8 +2,9 @@
 //!
 //! Before each trial the host asks for a new network namespace; this process moves into it, so that a container which joins
 //! this one's network (`container:<sidecar>`) gets the new namespace, while an earlier trial's namespace goes away with its
-//! last process. A *job* runs in pid, mount and IPC namespaces of its own with fresh temporary file systems: when it is over
-//! everything of it is gone. The container's root file system is read-only.
+//! last process. What an app wrote to the files that come with the network is undone then. A *job* runs in pid, mount and IPC
+//! namespaces of its own with fresh temporary file systems: when it is over everything of it is gone. The container's root file
+//! system is read-only.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -20,6 +21,7 @@ use super::control::{self, Control, Signals, wait_for};
 use super::network::Server;
 use super::output::Capture;
 use super::processes::{self, ending};
+use super::shared_files::SharedFiles;
 use super::sys::{self, Spawned};
 use super::{Context, ShimError, TEMPORARY_DIRECTORIES, TRIAL_DIRECTORY, launch, listening, user};
 use crate::trial::Ending;
@@ -40,6 +42,7 @@ const OWN_PROC: &str = "/run/loupe-proc";
 pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     let signals = Signals::take_over()?;
     mount_own_proc()?;
+    let shared_files = SharedFiles::read()?;
     // Before anything else is told: whoever starts a stage has heard of this sidecar first.
     let mut networks = Server::new().context("cannot make a socket for network namespaces")?;
     control.send(&Event::Hello)?;
@@ -75,6 +78,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
         while let Some(command) = control.next()? {
             match command {
                 Command::Network => {
+                    shared_files.restore()?;
                     sys::new_network_namespace().context("cannot make a network namespace")?;
                     apply_network_settings()?;
                     networks.pass_on().context("cannot pass a network namespace on")?;
