@@ -129,12 +129,11 @@ fn table(figures: &Value) -> String {
         table.row(std::iter::once(app.clone()).chain(cells));
     }
     let apps = if table.is_empty() { String::new() } else { table.render() };
-    let kinds = ["untraced", "traced", "strace"];
     if figures["trace"].is_null() {
         return apps;
     }
     let mut table = Table::new(&[("redis", Align::Left), ("requests/s", Align::Right), ("of untraced", Align::Right)]);
-    for kind in kinds {
+    for kind in ["untraced", "traced", "strace"] {
         let rate = figures["trace"][kind].as_f64().unwrap_or(0.0);
         let share = rate / figures["trace"]["untraced"].as_f64().unwrap_or(f64::INFINITY);
         table.row([kind.to_owned(), format!("{rate:.0}"), format!("{share:.2}")]);

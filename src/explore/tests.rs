@@ -296,7 +296,7 @@ fn others_tried_beside_a_verification_that_fails_decide_nothing() {
     // Any two of three break it, whatever the treatments.
     let pairs = ["brk,close", "brk,futex", "close,futex"];
     let model = pairs.iter().fold(app("brk close futex read", &["stub=read", "fake=read"]), |model, pair| {
-        let [one, other] = [pair.split(',').next().unwrap(), pair.split(',').nth(1).unwrap()];
+        let (one, other) = pair.split_once(',').unwrap();
         let treated = Treatment::ALL.iter().flat_map(|first| Treatment::ALL.map(|second| (*first, second)));
         treated.fold(model, |model, (first, second)| {
             model.broken_by([(call(one), first), (call(other), second)].into_iter().collect())
@@ -306,6 +306,8 @@ fn others_tried_beside_a_verification_that_fails_decide_nothing() {
     let driven = explore(calls, |request| model.report(request));
     let joint = &measured(&driven).joint;
     assert_eq!((joint.configuration.len(), joint.verified, joint.culprits.len()), (1, 3, 2));
+    let beside = intervention("fake=brk,close,futex");
+    assert!(driven.trials.iter().any(|(request, _)| request.purpose == Purpose::Others && request.intervention == beside));
     assert!(measured(&driven).incomplete.is_empty());
 }
 

@@ -102,8 +102,6 @@ pub(super) struct Notifier {
     endings: Cell<u64>,
     /// Treated calls that are answered at once.
     prompt_answers: u64,
-    /// Whether there may be processes that nobody has seen yet.
-    missed_births: Cell<bool>,
 }
 
 impl Notifier {
@@ -128,7 +126,6 @@ impl Notifier {
             treated: Cell::new(0),
             endings: Cell::new(0),
             prompt_answers: launch.prompt_answers.unwrap_or(u64::MAX),
-            missed_births: Cell::new(false),
         }
     }
 
@@ -231,8 +228,7 @@ impl Notifier {
             }
             Role::Collect => {
                 // A zombie that this call is going to reap can still be looked at now.
-                let mut processes = self.shared.processes();
-                let _ = if self.missed_births.get() { processes.scan() } else { processes.look_at_ended() };
+                let _ = self.shared.processes().look_at_ended();
             }
             Role::EndProcess => {
                 if let Some((process, _)) = processes::process_of_thread(notification.thread) {
@@ -254,9 +250,8 @@ impl Notifier {
         let parent = processes::process_of_thread(notification.thread);
         self.listener.wake_up_synchronously(false);
         let alive = self.listener.answer(notification.id, Answer::Continue)?;
-        if alive {
-            let found = parent.is_some_and(|(process, _)| self.find_child(process, notification.thread));
-            self.missed_births.set(self.missed_births.get() || !found);
+        if alive && !parent.is_some_and(|(process, _)| self.find_child(process, notification.thread)) {
+            self.shared.processes().overlooked();
         }
         self.listener.wake_up_synchronously(true);
         Ok(())

@@ -53,6 +53,8 @@ pub(super) struct Processes {
     deaths: Vec<Death>,
     /// When processes were last looked through.
     scanned: Instant,
+    /// Whether there may be processes that were never seen.
+    incomplete: bool,
 }
 
 /// The fields of `/proc/[pid]/stat` that matter here.
@@ -96,7 +98,7 @@ impl Stat {
 impl Processes {
     /// `own_pid` is the supervisor, which is no part of the app.
     pub(super) fn new(own_pid: i32, realm: Realm) -> Self {
-        Self { own_pid, realm, known: BTreeMap::new(), deaths: Vec::new(), scanned: Instant::now() }
+        Self { own_pid, realm, known: BTreeMap::new(), deaths: Vec::new(), scanned: Instant::now(), incomplete: false }
     }
 
     /// Takes note of a process that is known to exist.
@@ -159,12 +161,17 @@ impl Processes {
         Ok(())
     }
 
-    /// Looks at those processes that are over, if the kernel can say which ones; else at all. For the moment before one of them is
+    /// Says that a process may have been made that was not seen.
+    pub(super) const fn overlooked(&mut self) {
+        self.incomplete = true;
+    }
+
+    /// Looks at those processes that are over, if all are known and the kernel can say which ones; else at all. For the moment before one of them is
     /// collected: a parent may ask every few microseconds whether there is anything to collect, and as a rule there is nothing.
     pub(super) fn look_at_ended(&mut self) -> io::Result<()> {
         let open = self.known.iter().filter(|(_, process)| !process.over);
         let handles: Option<Vec<_>> = open.map(|(pid, process)| Some((*pid, process.handle.as_ref()?))).collect();
-        let Some(handles) = handles else { return self.scan() };
+        let Some(handles) = handles.filter(|_| !self.incomplete) else { return self.scan() };
         let ended = sys::ended(&handles.iter().map(|(_, handle)| *handle).collect::<Vec<_>>())?;
         let ended: Vec<_> = ended.into_iter().map(|place| handles[place].0).collect();
         for pid in ended {

@@ -1,7 +1,9 @@
 //! Files that belong to a container's network, as they were at first.
 //!
 //! An engine mounts the same `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` into a sidecar and into every container that joins
-//! its network. What an app writes there would be found by the next one, so the sidecar puts it right before each trial.
+//! its network. What an app writes there would be found by the next one, so the sidecar puts it right before it makes the network of
+//! each trial. It takes what was there when the sidecar began for right, and neither makes nor judges it. On a stage an app has copies
+//! (`super::stage`), and there is nothing to put right.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

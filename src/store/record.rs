@@ -214,7 +214,8 @@ impl TrialRecord {
     ) -> Self {
         let app = &observation.app;
         let doubtful = trial::is_doubtful(request, deadline, &result, observation);
-        let mut record = Self {
+        let treated = request.intervention.iter().map(|(item, _)| observation.calls.count(item)).sum::<u64>();
+        Self {
             format: FORMAT,
             key: request.key(),
             purpose: request.purpose,
@@ -228,7 +229,7 @@ impl TrialRecord {
             hits: observation.calls.calls.iter().map(|(call, statistics)| (*call, Hits::from(statistics))).collect(),
             features: observation.calls.features.clone(),
             pseudo_files: observation.calls.files.clone(),
-            answered_slowly: 0,
+            answered_slowly: deadline.prompt_answers.map_or(0, |prompt| treated.saturating_sub(prompt)),
             aftermaths: observation.calls.aftermaths.clone(),
             sequences: observation
                 .calls
@@ -270,11 +271,7 @@ impl TrialRecord {
                 .iter()
                 .map(|(call, count)| ForeignCount { call: *call, count: *count })
                 .collect(),
-        };
-        let treated = record.uses().filter(|(item, _)| request.intervention.get(*item).is_some());
-        let treated = treated.map(|(_, count)| count).sum::<u64>();
-        record.answered_slowly = deadline.prompt_answers.map_or(0, |prompt| treated.saturating_sub(prompt));
-        record
+        }
     }
 
     /// How often `item` was seen, or treated.
@@ -290,11 +287,10 @@ impl TrialRecord {
     /// What the planner has to be told when this trial is replayed.
     #[must_use]
     pub fn report(&self) -> Report {
-        let calls = self.hits.iter().filter(|(_, hits)| hits.count > 0).map(|(call, _)| Item::Call(*call));
         // Of a call that was treated for something in its arguments, the whole was not.
-        let calls = calls.filter(|item| self.watch == Watch::Everything || self.intervention.get(*item).is_some());
-        let features = self.features.keys().map(|feature| Item::Feature(*feature));
-        let seen = calls.chain(features).chain(self.pseudo_files.keys().map(|file| Item::File(*file))).collect();
+        let whole = |item: Item| self.watch == Watch::Everything || self.intervention.get(item).is_some();
+        let seen = self.uses().filter(|(item, count)| item.call().is_none() || *count > 0 && whole(*item));
+        let seen = seen.map(|(item, _)| item).collect();
         let durations = &self.durations;
         let measures = Measures {
             throughput: self.throughput_thousandths,

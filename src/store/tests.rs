@@ -64,7 +64,7 @@ fn record_of(request: &TrialRequest, report: &Report) -> TrialRecord {
     TrialRecord::new(
         &Workload::named("wrk"),
         request,
-        &Deadline::within(std::time::Duration::from_secs(3)),
+        &Deadline::within(Duration::from_secs(3)),
         report.outcome.clone(),
         &observation,
     )
