@@ -5,6 +5,8 @@
 //! a rule that is broken by accident is broken in plain sight.
 #![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
+mod common;
+
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -419,8 +421,7 @@ fn no_tracked_file_names_a_folder_of_one_machine() {
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     let listed = listed.ok().filter(|output| output.status.success());
     let Some(listed) = listed else {
-        eprintln!("skipped: this is no git checkout, so nobody knows which files are tracked");
-        return;
+        return common::not_met(common::Need::Git, "this is no git checkout, so it is not known which files are tracked");
     };
     let listed = String::from_utf8(listed.stdout).unwrap();
     let mut violations = Vec::new();
@@ -463,4 +464,37 @@ fn planted_violations_are_found() {
 
     let text = format!("fine\nsee /{}/shared/notes\nhttps://example.org/{0}/x\n/home/{0}/x\n", "work");
     assert_eq!(lines(machine_paths("notes.md", &text)), [2]);
+}
+
+#[test]
+fn tests_are_left_out_in_one_place_only() {
+    let mut violations = Vec::new();
+    let mut folders = vec![root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("common/mod.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let mark = concat!("\"skipped", ":");
+                violations.extend(
+                    (1..).zip(text.lines()).filter(|(_, line)| line.contains(mark)).map(|(line, _)| (path.clone(), line)),
+                );
+            }
+        }
+    }
+    assert!(violations.is_empty(), "`common::met` leaves tests out, and nothing else does: {violations:?}");
+}
+
+#[test]
+fn a_need_is_known_to_be_unmet_only_where_it_is_named() {
+    use common::{Need, is_known};
+
+    assert!(is_known(Need::Docker, "root, docker"));
+    assert!(!is_known(Need::Docker, "root"));
+    assert!(!is_known(Need::Docker, ""));
+    let misspelt = std::panic::catch_unwind(|| is_known(Need::Docker, "dokcer")).unwrap_err();
+    let message = misspelt.downcast_ref::<String>().unwrap();
+    assert!(message.starts_with("LOUPE_TEST_WITHOUT: `dokcer` is none of: compiler, docker, "), "{message}");
 }

@@ -1,6 +1,6 @@
 //! The database as a whole: a published tree goes in and comes out again, and what is broken does not go in at all.
 //!
-//! The published data stand beside the repository, and are not part of it: tests on them are skipped where they are not there.
+//! The published data are those of `fixtures/published/`.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
@@ -8,21 +8,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod common;
+
 use assert_cmd::Command;
 use loupe::explore::Verdict;
 use loupe::store::loupedb::{ImportOptions, Tree};
 use loupe::store::{Analysis, Entries, Origin, Store};
 
-/// A published state, or `None` with a message.
-fn published(state: &str) -> Option<PathBuf> {
-    let shared =
-        std::env::var_os("LOUPE_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = shared.join("loupedb").join(state);
-    if path.is_dir() {
-        return Some(path);
+/// A published state, in a folder of its own.
+struct Published {
+    tree: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Published {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.tree
     }
-    eprintln!("skipped: there are no published data in {}; LOUPE_SHARED names another folder", path.display());
-    None
+}
+
+fn published(state: &str) -> Published {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = common::published::loupedb(state, folder.path());
+    Published { tree, _folder: folder }
 }
 
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -61,7 +71,7 @@ fn cells(text: &str) -> BTreeMap<u32, Vec<&str>> {
 #[test]
 fn published_states_are_imported_whole() {
     for (state, apps, dynamic, binary, source) in [("head", 116, 125, 105, 9), ("2022-05-16", 15, 27, 0, 0)] {
-        let Some(tree) = published(state) else { return };
+        let tree = published(state);
         let (_folder, _store, entries) = import(&tree, None);
         assert_eq!(entries.apps().len(), apps, "{state}");
         assert_eq!(entries.measurements().count(), dynamic, "{state}");
@@ -73,7 +83,7 @@ fn published_states_are_imported_whole() {
 #[test]
 fn every_verdict_of_the_published_data_is_what_its_cells_say() {
     for state in ["head", "2022-05-16"] {
-        let Some(tree) = published(state) else { return };
+        let tree = published(state);
         let (_folder, _store, entries) = import(&tree, None);
         let mut rows = 0;
         for entry in &entries.entries {
@@ -107,7 +117,7 @@ fn every_verdict_of_the_published_data_is_what_its_cells_say() {
 #[test]
 fn exported_trees_are_the_imported_ones_byte_for_byte() {
     for state in ["head", "2022-05-16"] {
-        let Some(tree) = published(state) else { return };
+        let tree = published(state);
         let (folder, _store, entries) = import(&tree, None);
         let exported = Tree::new(&entries.entries).unwrap();
         assert_eq!((exported.report.undecided.len(), exported.report.details), (0, 0));
@@ -124,7 +134,7 @@ fn exported_trees_are_the_imported_ones_byte_for_byte() {
 
 #[test]
 fn importing_again_changes_nothing_and_another_state_stands_beside_it() {
-    let (Some(old), Some(new)) = (published("2022-05-16"), published("head")) else { return };
+    let (old, new) = (published("2022-05-16"), published("head"));
     let (_folder, store, first) = import(&old, Some("2022-05-16"));
     let before = files(store.root());
     let options = |date: &str| ImportOptions { date: Some(date.parse().unwrap()), source: None };
@@ -285,7 +295,7 @@ fn used_and_required(path: &Path) -> (usize, usize) {
 
 #[test]
 fn means_over_published_data_are_those_of_its_files() {
-    let Some(tree) = published("head") else { return };
+    let tree = published("head");
     let (_folder, _store, entries) = import(&tree, None);
     let chosen = entries.one_per_app(|entry| entry.workload().starts_with("benchmark"));
     assert_eq!(chosen.len(), 111);
@@ -319,7 +329,7 @@ fn means_over_published_data_are_those_of_its_files() {
 
 #[test]
 fn statistics_of_published_data_are_those_of_its_files() {
-    let Some(tree) = published("head") else { return };
+    let tree = published("head");
     let (_folder, _store, entries) = import(&tree, None);
     let chosen = entries.one_per_app(|entry| entry.workload().starts_with("benchmark"));
     let statistics = loupe::report::Statistics::new(&chosen, &entries.apps());
@@ -396,7 +406,7 @@ fn answer(connection: &rusqlite::Connection, sql: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn sqlite_has_every_verdict_of_the_published_data_and_its_views_agree_with_the_statistics() {
-    let Some(tree) = published("head") else { return };
+    let tree = published("head");
     let (_folder, store, entries) = import(&tree, Some("2023-08-14"));
     let (_file, connection) = sqlite(&store, &entries);
     assert_eq!(number(&connection, "SELECT count(*) FROM apps"), 116);

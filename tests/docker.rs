@@ -1,9 +1,8 @@
 //! The whole tool on Docker: the known-answer apps of `fixtures/` are measured, and what comes out is held against what is
 //! known of them.
 //!
-//! Needs a Docker engine and a C compiler. Where they are missing these tests fail, unless `LOUPE_TEST_WITHOUT_DOCKER=1` says
-//! that this is known; then they tell that they were skipped. They take turns, because apps with short deadlines are measured,
-//! and each looks only for containers of the processes that it started, because others may use the same engine.
+//! Needs a Docker engine and a C compiler. The tests take turns, because apps with short deadlines are measured, and each looks only
+//! for containers of the processes that it started, because others may use the same engine.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
@@ -14,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+mod common;
+
+use common::{Need, met, runs};
 use regex::Regex;
 use serde_json::Value;
 
@@ -38,15 +40,7 @@ struct Bench {
 impl Bench {
     /// `None` where the machine cannot run the suite and that is known.
     fn new() -> Option<Self> {
-        let missing = missing();
-        if !missing.is_empty() {
-            let missing = missing.join("; ");
-            assert!(
-                std::env::var("LOUPE_TEST_WITHOUT_DOCKER").is_ok_and(|value| value == "1"),
-                "the Docker suite cannot run: {missing}\nhint: `make setup` installs what is missing; \
-                 LOUPE_TEST_WITHOUT_DOCKER=1 leaves the suite out"
-            );
-            eprintln!("skipped: {missing}");
+        if !met(Need::Docker, runs("docker", &["version"])) || !common::has_compiler() {
             return None;
         }
         let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -71,22 +65,6 @@ impl Bench {
     fn results(&self, name: &str) -> PathBuf {
         self.results.path().join(name)
     }
-}
-
-/// What the suite needs and this machine does not have.
-fn missing() -> Vec<String> {
-    let runs = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output();
-        match output {
-            Ok(output) if output.status.success() => None,
-            Ok(output) => {
-                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                Some(format!("`{program} {}` fails: {said}", arguments.join(" ")))
-            }
-            Err(error) => Some(format!("`{program}` cannot be run: {error}")),
-        }
-    };
-    [runs("docker", &["version"]), runs("cc", &["--version"])].into_iter().flatten().collect()
 }
 
 fn loupe(verb: &str, argument: &Path, results: &Path) -> Command {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 
+mod common;
+
 use loupe::campaign::{self, Options, Stop};
 use loupe::engine::simulated::{Simulated, SimulatedEngine};
 use loupe::explore::Settings;
@@ -119,8 +121,7 @@ fn command_lines_are_printed_alone_and_strace_does_what_its_line_says() {
     let enosys = line(&["app/a", "--enosys"]);
     assert_eq!(enosys, "enosys --syscall=brk --syscall=getpid --syscall=uname --syscall=close:0 COMMAND\n");
     let strace = line(&["app/a", "--strace", "--", "uname", "-s"]);
-    if !std::process::Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: strace cannot be run here, so its command line is not tried");
+    if !common::met(common::Need::Strace, common::runs("strace", &["--version"])) {
         return;
     }
     let run = std::process::Command::new("sh").args(["-c", &strace]).output().unwrap();

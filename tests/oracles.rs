@@ -2,14 +2,15 @@
 //! (ASPLOS 2024, data of 2023-08-14, 116 apps). In the published reading they come out as printed, and in the true reading as the
 //! documented order of the columns says; the planner's own plans are held against what follows from both.
 //!
-//! The data and the plans stand beside the repository, and are not part of it: tests are skipped where they are not there.
+//! Data and plans are those of `fixtures/published/`.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
 
+mod common;
+
+use common::published;
 use loupe::store::loupedb::ImportOptions;
 use loupe::store::{Entries, Entry, Store};
 use loupe::support::published::{Reading, Row, rows};
@@ -20,27 +21,15 @@ use loupe::support::{
 use loupe::syscalls::{Architecture, Sysno};
 use loupe::trial::{Item, Treatment};
 
-/// A folder or file of the shared data, or `None` with a message.
-fn shared(path: &str) -> Option<PathBuf> {
-    let shared =
-        std::env::var_os("LOUPE_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = shared.join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("skipped: there is no {}; LOUPE_SHARED names another folder", path.display());
-    None
-}
-
 /// The published state, imported.
-fn imported(state: &str) -> Option<Entries> {
-    let tree = shared(&format!("loupedb/{state}"))?;
+fn imported(state: &str) -> Entries {
     let folder = tempfile::tempdir().unwrap();
+    let tree = published::loupedb(state, folder.path());
     let store = Store::open(folder.path().join("results"));
     store.import(&tree, &ImportOptions { date: None, source: None }).unwrap();
     let entries = store.entries().unwrap();
     assert!(entries.problems.is_empty(), "{:?}", entries.problems);
-    Some(entries)
+    entries
 }
 
 fn facts(entry: &Entry) -> AppFacts {
@@ -81,8 +70,8 @@ fn phantoms(entries: &Entries, known: &BTreeMap<String, AppFacts>) -> Vec<AppFac
 type Cells = BTreeMap<String, String>;
 
 /// The rows of each OS, in order.
-fn oracle(file: &str) -> Option<Vec<(String, Vec<Cells>)>> {
-    let text = fs::read_to_string(shared(&format!("oracles/{file}"))?).unwrap();
+fn oracle(file: &str) -> Vec<(String, Vec<Cells>)> {
+    let text = published::file(file);
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
     let header: Vec<_> = lines.next().unwrap().split('\t').map(str::to_owned).collect();
     let mut plans: Vec<(String, Vec<Cells>)> = Vec::new();
@@ -94,7 +83,7 @@ fn oracle(file: &str) -> Option<Vec<(String, Vec<Cells>)>> {
             None => plans.push((os, vec![cells])),
         }
     }
-    Some(plans)
+    plans
 }
 
 /// The calls of a cell, which has their numbers on x86_64.
@@ -156,7 +145,7 @@ const OF_THE_SUPPLEMENT: [(&str, &str); 2] = [("iperf3", "benchmark-iperf-test")
 
 #[test]
 fn plans_of_the_slides_come_out_cell_by_cell() {
-    let (Some(entries), Some(plans)) = (imported("2022-05-16"), oracle("slide-plans.tsv")) else { return };
+    let (entries, plans) = (imported("2022-05-16"), oracle("slide-plans.tsv"));
     let known = benchmarks(&entries, &OF_THE_SLIDES);
     let phantoms = phantoms(&entries, &known);
     assert_eq!(phantoms.len(), 4);
@@ -174,7 +163,7 @@ fn plans_of_the_slides_come_out_cell_by_cell() {
 
 #[test]
 fn plans_of_the_supplement_come_out_cell_by_cell() {
-    let (Some(entries), Some(plans)) = (imported("head"), oracle("supplement-plans.tsv")) else { return };
+    let (entries, plans) = (imported("head"), oracle("supplement-plans.tsv"));
     let known = benchmarks(&entries, &OF_THE_SUPPLEMENT);
     let phantoms = phantoms(&entries, &known);
     assert_eq!((known.len(), phantoms.len()), (111, 5));
@@ -223,7 +212,7 @@ fn own(profile: &Profile, apps: &[AppFacts], unknown: Vec<String>) -> Plan {
 
 #[test]
 fn own_plans_agree_with_the_true_reading_wherever_no_apps_contradict_each_other() {
-    let (Some(entries), Some(plans)) = (imported("2022-05-16"), oracle("slide-plans.tsv")) else { return };
+    let (entries, plans) = (imported("2022-05-16"), oracle("slide-plans.tsv"));
     let known = benchmarks(&entries, &OF_THE_SLIDES);
     let mut told = Vec::new();
     for (os, published) in &plans {
@@ -282,7 +271,7 @@ fn holds(plan: &Plan, known: &BTreeMap<String, AppFacts>) {
 
 #[test]
 fn all_eleven_systems_have_plans_that_hold() {
-    let Some(entries) = imported("head") else { return };
+    let entries = imported("head");
     let known = benchmarks(&entries, &OF_THE_SUPPLEMENT);
     let unknown: Vec<_> = phantoms(&entries, &known).into_iter().map(|app| app.name).collect();
     let apps: Vec<_> = known.values().cloned().collect();

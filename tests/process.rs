@@ -1,6 +1,6 @@
 //! Commands of this machine from outside: `loupe run -- COMMAND` and `loupe trace -- COMMAND`, without any container engine.
 //!
-//! Where the kernel lets nobody make namespaces these tests say so and pass.
+//! Needs the rights of root, namespaces and a C compiler.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
@@ -13,6 +13,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+mod common;
+
+use common::{Need, met, not_met};
 use serde_json::Value;
 
 /// A killed program and everything below it is gone within this time.
@@ -36,15 +39,13 @@ fn text(bytes: &[u8]) -> String {
 
 /// Whether this machine lets us keep a command apart.
 fn can_isolate() -> bool {
-    static CAN: OnceLock<bool> = OnceLock::new();
-    *CAN.get_or_init(|| {
+    static CAN: OnceLock<Result<(), String>> = OnceLock::new();
+    let can = CAN.get_or_init(|| {
         let tried = output(&mut loupe(&["trace", "--", "true"]));
         let cannot = tried.status.code() == Some(3) && text(&tried.stderr).contains("cannot keep the command apart");
-        if cannot {
-            eprintln!("skipped: {}", text(&tried.stderr));
-        }
-        !cannot
-    })
+        if cannot { Err(text(&tried.stderr)) } else { Ok(()) }
+    });
+    met(Need::Namespaces, can.clone())
 }
 
 /// Everything that `loupe … --format json` said.
@@ -85,8 +86,7 @@ fn run(arguments: &[&str]) -> Told {
 
 /// The known-answer programs, compiled; `None` without a compiler.
 fn fixtures() -> Option<PathBuf> {
-    if Command::new("cc").arg("--version").output().is_err() {
-        eprintln!("skipped: no C compiler");
+    if !common::has_compiler() {
         return None;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("known-answer-apps");
@@ -368,8 +368,12 @@ fn as_nobody(arguments: &[&str]) -> Option<Output> {
     let refused = |output: &Output| text(&output.stderr).starts_with("setpriv:");
     match tried {
         Ok(output) if !refused(&output) => Some(output),
-        Ok(_) | Err(_) => {
-            eprintln!("skipped: not root, or no setpriv(1)");
+        Ok(output) => {
+            not_met(Need::Root, &text(&output.stderr));
+            None
+        }
+        Err(error) => {
+            not_met(Need::Root, &format!("`setpriv` cannot be run: {error}"));
             None
         }
     }
@@ -391,8 +395,7 @@ fn users_without_rights_get_the_same_verdicts_in_a_user_namespace() {
         return;
     };
     if output.status.code() == Some(3) {
-        eprintln!("skipped: {}", text(&output.stderr));
-        return;
+        return not_met(Need::UserNamespaces, &text(&output.stderr));
     }
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -416,19 +419,15 @@ fn where_no_namespace_can_be_made_it_is_refused_with_what_to_do() {
     let script = "echo 0 > /proc/sys/user/max_mnt_namespaces && exec \"$@\"";
     let program = env!("CARGO_BIN_EXE_loupe");
     for arguments in [&["run", "--", "true"][..], &["trace", "--", "true"]] {
-        let tried = Command::new("unshare")
+        let output = Command::new("unshare")
             .args(["--user", "--map-root-user", "sh", "-c", script, "sh", program])
             .args(arguments)
             .stdin(Stdio::null())
-            .output();
-        let Ok(output) = tried else {
-            eprintln!("skipped: no unshare(1)");
-            return;
-        };
+            .output()
+            .unwrap();
         let errors = text(&output.stderr);
         if !errors.contains("error:") {
-            eprintln!("skipped: no user namespace can be made at all: {errors}");
-            return;
+            return not_met(Need::UserNamespaces, &errors);
         }
         assert_eq!(output.status.code(), Some(3), "{errors}");
         for part in ["cannot keep the command apart from this machine: ", "hint: ", "--no-isolation"] {

@@ -12,6 +12,8 @@ use std::process::{Child, Command as Process, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+mod common;
+
 use loupe::engine::SHIM;
 use loupe::trial::wire::{AppReport, Command, Decoder, Event, Job, Launch};
 use loupe::trial::{CALLS_AFTER, Ending, Item, Treatment, Watch, Written};
@@ -34,10 +36,8 @@ fn directory() -> &'static Path {
 fn can_isolate() -> bool {
     let isolated = Process::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).stderr(Stdio::null()).status();
     let can = isolated.is_ok_and(|status| status.success());
-    if !can {
-        eprintln!("skipped: no right to make pid namespaces (unshare --pid --fork --mount-proc)");
-    }
-    can
+    let why_not = || "no right to make pid namespaces (unshare --pid --fork --mount-proc)".to_owned();
+    common::met(common::Need::Namespaces, can.then_some(()).ok_or_else(why_not))
 }
 
 /// Compiles a C program statically; `None` without a compiler.
@@ -45,11 +45,11 @@ fn compile(name: &str, source: &str) -> Option<PathBuf> {
     let path = directory().join(name);
     let file = directory().join(format!("{name}.c"));
     std::fs::write(&file, source).unwrap();
-    let compiled = Process::new("cc").args(["-static", "-O1", "-o"]).arg(&path).arg(&file).arg("-lpthread").status();
-    let Ok(status) = compiled else {
-        eprintln!("skipped: no C compiler");
+    if !common::has_compiler() {
         return None;
-    };
+    }
+    let compiled = Process::new("cc").args(["-static", "-O1", "-o"]).arg(&path).arg(&file).arg("-lpthread").status();
+    let status = compiled.unwrap();
     assert!(status.success(), "{name}.c does not compile");
     Some(path)
 }

@@ -1,7 +1,7 @@
 //! Static analysis of binaries from outside: programs and shared objects made by a compiler, the whole of a C library, and the
 //! measured apps, whose traces have to be among what is reported.
 //!
-//! Where there is no C compiler, or neither an app's image nor its package, tests say so and pass.
+//! Needs a C compiler, and Docker for the images of the measured apps, which are built if they are not there.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
@@ -9,8 +9,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+mod common;
+
+use common::{Need, met, runs};
 use loupe::engine::docker::DockerEngine;
 use loupe::report::missed;
 use loupe::static_analysis::archive::Archive;
@@ -39,9 +42,7 @@ struct System {
 impl System {
     /// With a loader that makes one call; `None` without a C compiler.
     fn new() -> Option<Self> {
-        let compiler = Command::new("cc").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if !compiler.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: no C compiler");
+        if !common::has_compiler() {
             return None;
         }
         let system = Self { folder: tempfile::tempdir().unwrap() };
@@ -275,14 +276,6 @@ fn packed_relocations_are_read() {
     let Some(system) = System::new() else { return };
     let source = "static void entry(void) { MAKE(SYS_getuid); } void (*table[])(void) = { 0, entry }; void first(void) { }";
     let packed = ["-Wl,-z,pack-relative-relocs"];
-    let supported = Command::new("ld")
-        .arg("--help")
-        .output()
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("pack-relative-relocs"));
-    if !supported {
-        eprintln!("skipped: the linker cannot pack relocations");
-        return;
-    }
     system.object("libone.so", source, &packed);
     system.program("tool", USES_FIRST, &["-lone"]);
     assert_eq!(system.calls("/tool"), ["getuid"]);
@@ -324,11 +317,11 @@ fn with_libc(source: &str, arguments: &[&str]) -> Option<(tempfile::TempDir, Pat
     let folder = tempfile::tempdir().unwrap();
     let (file, path) = (folder.path().join("tool.c"), folder.path().join("tool"));
     fs::write(&file, source).unwrap();
-    let compiled = Command::new("cc").args(["-O1", "-o"]).arg(&path).arg(&file).args(arguments).stderr(Stdio::null()).status();
-    if !compiled.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no C compiler, or no such C library");
+    if !common::has_compiler() {
         return None;
     }
+    let compiled = Command::new("cc").args(["-O1", "-o"]).arg(&path).arg(&file).args(arguments).status().unwrap();
+    assert!(compiled.success(), "{} does not compile with {arguments:?}", file.display());
     Some((folder, path))
 }
 
@@ -372,8 +365,7 @@ fn what_starts_programs_and_threads_is_found_in_the_c_library() {
 
 #[test]
 fn the_smallest_program_is_far_from_everything() {
-    if !Path::new("/bin/true").is_file() || Architecture::NATIVE != Architecture::X86_64 {
-        eprintln!("skipped: no /bin/true of x86_64");
+    if !is_x86_64() {
         return;
     }
     let findings = on_this_machine(Path::new("/bin/true"));
@@ -389,43 +381,43 @@ fn results() -> Store {
     Store::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("results"))
 }
 
-/// The files of the image that an app was measured with, or of one that was built of the same Dockerfile, if the engine has any.
-fn image_of(app: &str, workload: &str) -> Option<Box<dyn Root>> {
-    let measured = results().read(app, workload).unwrap().finished?.environment.identity.image;
-    let built = Command::new("docker").args(["images", "--quiet", &format!("loupe/{app}")]).output().ok();
-    let built = built.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+/// Whether programs of this machine are of x86_64.
+fn is_x86_64() -> bool {
+    let is = Architecture::NATIVE == Architecture::X86_64;
+    met(Need::X86_64, is.then_some(()).ok_or_else(|| format!("this is {}", Architecture::NATIVE.name())))
+}
+
+/// The files of the image that an app was measured with; of one that is built of the same Dockerfile, if the engine does not have that.
+fn image_of(app: &str, measured: &str) -> Box<dyn Root> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let engine = DockerEngine::connect(None).await.ok()?;
-        let mut image = engine.exportable_image(measured.split(' ').next()?).await.ok()?;
+        let engine = DockerEngine::connect(None).await.unwrap();
+        let mut image = engine.exportable_image(measured.split(' ').next().unwrap()).await.unwrap();
         if image.is_none() {
-            image = engine.exportable_image(built.lines().next()?).await.ok()?;
+            image = engine.exportable_image(&build(app)).await.unwrap();
         }
-        let image = image?;
         let mut file = tempfile::tempfile().unwrap();
-        engine.export(&image.image, &mut file).await.unwrap();
-        Some(Box::new(Archive::index(file).unwrap()) as Box<dyn Root>)
+        engine.export(&image.unwrap().image, &mut file).await.unwrap();
+        Box::new(Archive::index(file).unwrap()) as Box<dyn Root>
     })
+}
+
+/// Builds the image of an app, or takes it from the engine's cache, and returns its digest.
+fn build(app: &str) -> String {
+    let context = Path::new(env!("CARGO_MANIFEST_DIR")).join("apps").join(app);
+    let built = Command::new("docker").args(["build", "--quiet"]).arg(context).env("DOCKER_BUILDKIT", "0").output().unwrap();
+    assert!(built.status.success(), "{app}: {}", String::from_utf8_lossy(&built.stderr));
+    String::from_utf8(built.stdout).unwrap().trim().to_owned()
 }
 
 /// Every call that a trace saw of the program itself has to be among the reported ones.
 fn assert_sound(app: &str, workload: &str, program: &str, also: &[&str]) {
-    let Some(finished) = results().read(app, workload).unwrap().finished else {
-        eprintln!("skipped: {app}/{workload} has no results");
-        return;
-    };
-    if finished.environment.identity.architecture != Architecture::NATIVE.name() {
-        eprintln!("skipped: {app}/{workload} was measured on another architecture");
+    if !is_x86_64() || !met(Need::Docker, runs("docker", &["version"])) {
         return;
     }
-    let root = match image_of(app, workload) {
-        Some(root) => root,
-        None if Path::new(program).is_file() => Box::new(Folder::of_machine()),
-        None => {
-            eprintln!("skipped: neither the image of {app} nor its package is there");
-            return;
-        }
-    };
+    let finished = results().read(app, workload).unwrap().finished.unwrap();
+    assert_eq!(finished.environment.identity.architecture, Architecture::NATIVE.name());
+    let root = image_of(app, &finished.environment.identity.image);
     let also = also.iter().map(|file| (*file).to_owned()).collect();
     let findings = analyse(&*root, &Request { also, ..request(program) }).unwrap();
     let missed: Vec<_> = missed(&findings, &finished.trace).into_iter().map(|missed| missed.call.name()).collect();
