@@ -267,7 +267,7 @@ const PURE: [&str; 11] = [
     "src/report/",
 ];
 /// The only files of those modules that look at the disk.
-const LOADERS: [&str; 2] = ["src/spec/files.rs", "src/static_analysis/folder.rs"];
+const LOADERS: [&str; 3] = ["src/spec/context.rs", "src/spec/files.rs", "src/static_analysis/folder.rs"];
 const SHIM: [&str; 2] = ["src/shim/", "src/bin/loupe-shim.rs"];
 
 fn within(sources: &[Source], places: &[&str]) -> Vec<Source> {

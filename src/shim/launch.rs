@@ -14,6 +14,16 @@ use super::sys::Program;
 /// What `PATH` is where the container has none, as container runtimes assume it.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Rules by which a name without slash is looked up in `PATH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathRules {
+    /// Those of execvp(3) and of shells: an empty element is the working directory.
+    Shell,
+    /// Those of container runtimes, which use Go's `exec.LookPath`: an empty `PATH` has no element, and a program found relative to the
+    /// working directory is refused.
+    Runtime,
+}
+
 /// Finds the executable of `command` and gathers what `execve` needs; the environment is the shim's own, but for `HOME` if that is
 /// given.
 pub(super) fn program(
@@ -21,6 +31,7 @@ pub(super) fn program(
     filter: Option<Vec<sock_filter>>,
     dropped_capabilities: Vec<libc::c_ulong>,
     home: Option<&str>,
+    rules: PathRules,
 ) -> io::Result<Program> {
     let name = command.first().ok_or_else(|| io::Error::other("the command line is empty"))?;
     let inherited = std::env::vars_os().filter(|(key, _)| home.is_none() || key != "HOME");
@@ -32,7 +43,7 @@ pub(super) fn program(
         CString::new(entry.into_vec()).map_err(io::Error::other)
     });
     Ok(Program {
-        path: CString::new(find(name)?.into_os_string().into_vec()).map_err(io::Error::other)?,
+        path: CString::new(find(name, rules)?.into_os_string().into_vec()).map_err(io::Error::other)?,
         arguments: command
             .iter()
             .map(|argument| CString::new(argument.as_str()).map_err(io::Error::other))
@@ -52,16 +63,20 @@ pub(super) fn nonce() -> io::Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// Looks a name without slash up in `PATH`, as execvp(3) does.
-fn find(name: &str) -> io::Result<PathBuf> {
+/// Looks a name without slash up in `PATH`.
+fn find(name: &str, rules: PathRules) -> io::Result<PathBuf> {
     if name.contains('/') {
         return Ok(PathBuf::from(name));
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
-    find_in(name, &path)
+    find_in(name, &path, rules)
 }
 
-fn find_in(name: &str, path: &OsStr) -> io::Result<PathBuf> {
+fn find_in(name: &str, path: &OsStr, rules: PathRules) -> io::Result<PathBuf> {
+    let not_found = || io::Error::new(io::ErrorKind::NotFound, format!("`{name}` is not in PATH"));
+    if path.is_empty() && rules == PathRules::Runtime {
+        return Err(not_found());
+    }
     let mut refused = None;
     for directory in path.as_bytes().split(|byte| *byte == b':') {
         let directory = if directory.is_empty() { Path::new(".") } else { Path::new(OsStr::from_bytes(directory)) };
@@ -70,11 +85,18 @@ fn find_in(name: &str, path: &OsStr) -> io::Result<PathBuf> {
             continue;
         }
         match access(&candidate, AccessFlags::X_OK) {
+            Ok(()) if rules == PathRules::Runtime && candidate.is_relative() => {
+                let message = format!(
+                    "`{name}` is found relative to the working directory, by `{}` in PATH, which container runtimes refuse",
+                    String::from_utf8_lossy(directory.as_os_str().as_bytes())
+                );
+                return Err(io::Error::other(message));
+            }
             Ok(()) => return Ok(candidate),
             Err(error) => refused = Some(io::Error::from(error)),
         }
     }
-    Err(refused.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("`{name}` is not in PATH"))))
+    Err(refused.unwrap_or_else(not_found))
 }
 
 #[cfg(test)]
@@ -83,9 +105,29 @@ mod tests {
 
     #[test]
     fn names_are_looked_up_in_path_and_paths_are_not() {
-        assert_eq!(find("./some/where").unwrap(), Path::new("./some/where"));
-        assert_eq!(find_in("sh", OsStr::new("/nonexistent:/bin:/usr/bin")).unwrap(), Path::new("/bin/sh"));
-        assert_eq!(find_in("sh", OsStr::new("/nonexistent")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(find_in("passwd", OsStr::new("/etc")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        for rules in [PathRules::Shell, PathRules::Runtime] {
+            let find_in = |name, path| find_in(name, OsStr::new(path), rules);
+            assert_eq!(find("./some/where", rules).unwrap(), Path::new("./some/where"));
+            assert_eq!(find_in("sh", "/nonexistent:/bin:/usr/bin").unwrap(), Path::new("/bin/sh"));
+            assert_eq!(find_in("sh", "/nonexistent").unwrap_err().kind(), io::ErrorKind::NotFound);
+            assert_eq!(find_in("passwd", "/etc").unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn container_runtimes_run_nothing_relative_to_the_working_directory() {
+        // The working directory of a test is the package's, where there is this script.
+        let find_in = |path, rules| find_in("base-image.sh", OsStr::new(path), rules);
+        assert_eq!(find_in("Dockerfiles:/bin", PathRules::Shell).unwrap(), Path::new("Dockerfiles/base-image.sh"));
+        let error = find_in("Dockerfiles:/bin", PathRules::Runtime).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`base-image.sh` is found relative to the working directory, by `Dockerfiles` in PATH"),
+            "{error}"
+        );
+        let in_working_directory = |path, rules| super::find_in("build.rs", OsStr::new(path), rules).unwrap_err().kind();
+        // It is there, and may not be executed.
+        assert_eq!(in_working_directory("", PathRules::Shell), io::ErrorKind::PermissionDenied);
+        assert_eq!(in_working_directory(":/bin", PathRules::Shell), io::ErrorKind::PermissionDenied);
+        assert_eq!(in_working_directory("", PathRules::Runtime), io::ErrorKind::NotFound);
     }
 }

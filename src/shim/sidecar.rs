@@ -18,6 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::control::{self, Control, Signals, wait_for};
+use super::launch::PathRules;
 use super::network::Server;
 use super::output::Capture;
 use super::processes::{self, ending};
@@ -227,7 +228,8 @@ fn job_init(job: &Job, status: &mut File) -> Result<(), ShimError> {
         return say(&Event::JobEnded(JobEnd::default()));
     }
     let refused = |error: &io::Error| Event::NotStarted { message: format!("cannot execute `{}`: {error}", job.command[0]) };
-    let mut program = match launch::program(&job.command, None, vec![CAP_NET_ADMIN, sys::CAP_SYS_ADMIN], None) {
+    let mut program = match launch::program(&job.command, None, vec![CAP_NET_ADMIN, sys::CAP_SYS_ADMIN], None, PathRules::Runtime)
+    {
         Ok(program) => program,
         Err(error) => return say(&refused(&error)),
     };

@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::control::{self, Control, Signals, wait_for};
+use super::launch::PathRules;
 use super::notify::{Notifier, Shared};
 use super::output::Capture;
 use super::processes::{self, Processes, Realm};
@@ -80,6 +81,8 @@ pub(super) struct Surroundings {
     pub(super) own_control_group: bool,
     /// What the app's `HOME` is, if not the shim's.
     pub(super) home: Option<String>,
+    /// How the app's program is looked up.
+    pub(super) path_rules: PathRules,
 }
 
 /// Runs one app in a container as the host commands it.
@@ -92,6 +95,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
         answers_count: false,
         own_control_group: true,
         home: None,
+        path_rules: PathRules::Runtime,
     };
     run_in(&surroundings, control)
 }
@@ -141,7 +145,8 @@ struct App {
 /// Starts the app under its filter; `None` if its program can't be executed, which the host has been told then.
 fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -> Result<Option<App>, ShimError> {
     let dropped = surroundings.dropped_capabilities.iter().copied().chain([CAP_SYS_PTRACE]).collect();
-    let mut program = match launch::program(&request.command, None, dropped, surroundings.home.as_deref()) {
+    let home = surroundings.home.as_deref();
+    let mut program = match launch::program(&request.command, None, dropped, home, surroundings.path_rules) {
         Ok(program) => program,
         Err(error) => return not_started(control, request, &error),
     };

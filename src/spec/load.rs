@@ -1,6 +1,6 @@
 //! Folders -> [`AppSpec`]s: which folders are apps, what their `app.yaml` says, and where images and shared workloads stand.
 //!
-//! The entry of `spec`. Looks at the disk through `files` only; builds and starts nothing.
+//! The entry of `spec`. Looks at the disk through `files` and `context` only; builds and starts nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use globset::GlobSet;
 
+use super::context::{self, ContextKind};
 use super::files::{self, Presence};
 use super::model::{AppSpec, Workload};
 use super::problem::{Location, Problems, SpecErrors, quoted};
@@ -209,7 +210,7 @@ fn app(directory: &Path, name: &str, roots: &Roots, library: &mut Library<'_>, p
     let yaml = directory.join("app.yaml");
     let has_yaml = !matches!(files::presence(&yaml), Presence::Absent);
     match files::presence(&dockerfile) {
-        Presence::File => {}
+        Presence::File => special_files(directory, problems),
         Presence::Absent if has_yaml => {
             let at = Location { file: Arc::from(yaml.as_path()), line: 1, column: 1 };
             problems
@@ -247,6 +248,24 @@ fn app(directory: &Path, name: &str, roots: &Roots, library: &mut Library<'_>, p
     }
     let apps = std::iter::once(spec).chain(variants).collect();
     (problems.count() == before).then_some(apps)
+}
+
+/// Refuses pipes, sockets and devices: they cannot be part of an image, and reading them could block.
+fn special_files(directory: &Path, problems: &mut Problems) {
+    match context::context_files(directory) {
+        Ok(found) => {
+            for (path, kind) in found {
+                if let ContextKind::Special(kind) = kind {
+                    problems
+                        .with(&directory.join(path), format!("is {kind}, which cannot be part of an image"))
+                        .hint("move it away, or name it in `.dockerignore`");
+                }
+            }
+        }
+        Err(error) => {
+            problems.with(directory, format!("can't be read: {}", files::in_words(&error)));
+        }
+    }
 }
 
 /// A folder without `Dockerfile` and `app.yaml`. Skipping one silently would hide a misspelt file name.

@@ -1,6 +1,6 @@
 //! `app.yaml` and `workloads/*.yaml` -> validated [`AppSpec`].
 //!
-//! First stage of the flow. Reads files only through `files`; builds and starts nothing. Every problem of every file
+//! First stage of the flow. Reads files only through `files` and lists them through `context`; builds and starts nothing. Every problem of every file
 //! is reported at once, with file, line and column.
 //!
 //! How a file becomes a spec: `load` finds the folders, `tree` parses YAML into nodes with places, `shared` replaces `use:`
@@ -66,6 +66,7 @@
 //! another. Keys beside `use` override those of the shared workload, mappings key by key, anything else as a whole. Paths are
 //! relative to the file in which they stand.
 
+mod context;
 mod files;
 mod fingerprint;
 mod load;
@@ -78,6 +79,7 @@ mod typing;
 mod variants;
 mod workload;
 
+pub use context::{ContextKind, context_files};
 pub use fingerprint::fingerprint;
 pub use load::{Roots, load_app, load_apps, load_apps_and_variants};
 pub use model::{AppSpec, Check, Client, ImageSource, Kind, Limits, Success, Workload};

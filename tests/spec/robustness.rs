@@ -82,6 +82,15 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     nix::unistd::mkfifo(&root.path().join("app.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let errors = spec::load_app(root.path(), &Roots::beside(Path::new("apps"))).unwrap_err();
     assert!(errors.to_string().contains("app.yaml: error: is not a regular file"), "{errors}");
+
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    fs::create_dir(root.path().join("data")).unwrap();
+    nix::unistd::mkfifo(&root.path().join("data/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let errors = spec::load_app(root.path(), &Roots::beside(Path::new("apps"))).unwrap_err();
+    assert!(errors.to_string().contains("data/pipe: error: is a named pipe, which cannot be part of an image"), "{errors}");
+    fs::write(root.path().join(".dockerignore"), "data\n").unwrap();
+    assert!(!format!("{:?}", spec::load_app(root.path(), &Roots::beside(Path::new("apps")))).contains("pipe"));
 }
 
 proptest! {

@@ -1,8 +1,6 @@
 //! Images: built from a folder and cached by its content, or taken by reference.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 
 use bollard::models::{ImageConfig, ImageInspect};
@@ -12,7 +10,7 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
 use super::super::{EngineError, Notice};
-use super::{DockerEngine, refused};
+use super::{DockerEngine, context, dockerfile, refused};
 use crate::spec::ImageSource;
 
 /// How many lines of a failed build are shown.
@@ -111,22 +109,23 @@ impl DockerEngine {
         arguments: &BTreeMap<String, String>,
         notice: &Notice,
     ) -> Result<Image, EngineError> {
-        let unreadable = |error: io::Error| EngineError::Image {
-            image: name.to_owned(),
-            message: format!("cannot read its folder `{}`: {error}", directory.display()),
-            output: Vec::new(),
-        };
-        let context = context(directory).map_err(unreadable)?;
-        let dockerfile = fs::read_to_string(directory.join("Dockerfile")).map_err(unreadable)?;
+        let failed = |message: String| EngineError::Image { image: name.to_owned(), message, output: Vec::new() };
+        let context = context::read(directory).await.map_err(|error| failed(error.to_string()))?;
         let mut hash = Sha256::new();
-        hash.update(&context);
+        hash.update(&context.archive);
         for (key, value) in arguments {
             hash.update(format!("\n{key}={value}"));
         }
-        // What the base images are now is part of the content.
-        for base in base_images(&dockerfile, arguments) {
+        // The content of the images that are built upon or copied from is part of the content.
+        let images = dockerfile::images(&context.dockerfile, arguments);
+        for base in images.needed {
             let image = self.present(&base, notice).await?;
             hash.update(format!("\n{base}={}", image.id));
+        }
+        if let Some(frontend) = images.frontend
+            && let Some(image) = self.inspect_image(&frontend).await?
+        {
+            hash.update(format!("\nsyntax {frontend}={}", image.id));
         }
         let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         // A variant's name has a character that the name of an image can't have; the digest tells variants apart.
@@ -144,7 +143,7 @@ impl DockerEngine {
             labels: Some(self.image_labels()),
             ..BuildImageOptions::default()
         };
-        let body = bollard::body_full(Bytes::from(context));
+        let body = bollard::body_full(Bytes::from(context.archive));
         let mut build = self.docker.build_image(options, None, Some(body));
         let mut lines: Vec<String> = Vec::new();
         let mut failure = None;
@@ -180,7 +179,7 @@ impl DockerEngine {
         let name = EMPTY_IMAGE.split_once(':').map_or(EMPTY_IMAGE, |(name, _)| name);
         let failed = |message: String| EngineError::Image { image: EMPTY_IMAGE.to_owned(), message, output: Vec::new() };
         let mut dockerfile = tar::Builder::new(Vec::new());
-        append(&mut dockerfile, "Dockerfile", b"FROM scratch\nLABEL io.loupe.content=nothing\n", 0o644)
+        context::append(&mut dockerfile, "Dockerfile", b"FROM scratch\nLABEL io.loupe.content=nothing\n", 0o644)
             .map_err(|error| failed(error.to_string()))?;
         let archive = dockerfile.into_inner().map_err(|error| failed(error.to_string()))?;
         let options = BuildImageOptions {
@@ -210,158 +209,9 @@ fn offline_suite(reference: &str) -> Option<&str> {
     reference.strip_prefix("debian:")?.strip_suffix("-slim")
 }
 
-/// The images that a Dockerfile builds upon, build arguments filled in; stages of its own and `scratch` left out.
-fn base_images(dockerfile: &str, arguments: &BTreeMap<String, String>) -> Vec<String> {
-    let mut values = BTreeMap::new();
-    let mut stages = Vec::new();
-    let mut bases = Vec::new();
-    for line in dockerfile.lines() {
-        let words: Vec<&str> = line.split_whitespace().filter(|word| !word.starts_with("--")).collect();
-        match words.as_slice() {
-            [keyword, definition, ..] if keyword.eq_ignore_ascii_case("ARG") => {
-                let (name, default) = definition.split_once('=').unwrap_or((definition, ""));
-                let value = arguments.get(name).map_or(default, String::as_str);
-                values.insert(name.to_owned(), value.trim_matches('"').to_owned());
-            }
-            [keyword, image, rest @ ..] if keyword.eq_ignore_ascii_case("FROM") => {
-                let image = substitute(image, &values);
-                if image != "scratch" && !stages.contains(&image) && !bases.contains(&image) {
-                    bases.push(image);
-                }
-                if let [keyword, stage] = rest
-                    && keyword.eq_ignore_ascii_case("AS")
-                {
-                    stages.push((*stage).to_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-    bases
-}
-
-fn substitute(text: &str, values: &BTreeMap<String, String>) -> String {
-    // Longest names first, or `$NAME` would be taken for `$NAM` and an `E`.
-    let mut names: Vec<_> = values.iter().collect();
-    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-    names.into_iter().fold(text.to_owned(), |text, (name, value)| {
-        text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
-    })
-}
-
-/// The build context as a tar archive that is the same for the same content: names in order, no owners, no times.
-///
-/// `.dockerignore` is honoured; `app.yaml` is Loupe's own and never part of an image.
-fn context(directory: &Path) -> io::Result<Vec<u8>> {
-    let ignored = dockerignore(directory)?;
-    let mut entries = Vec::new();
-    collect(directory, Path::new(""), &ignored, &mut entries)?;
-    entries.sort();
-    let mut archive = tar::Builder::new(Vec::new());
-    for relative in entries {
-        let path = directory.join(&relative);
-        let metadata = fs::symlink_metadata(&path)?;
-        let name = relative.to_string_lossy().into_owned();
-        if metadata.is_symlink() {
-            let mut header = header(0, 0o777);
-            header.set_entry_type(tar::EntryType::Symlink);
-            archive.append_link(&mut header, &name, fs::read_link(&path)?)?;
-        } else {
-            use std::os::unix::fs::PermissionsExt;
-            append(&mut archive, &name, &fs::read(&path)?, metadata.permissions().mode() & 0o777)?;
-        }
-    }
-    archive.into_inner()
-}
-
-fn header(size: u64, mode: u32) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(size);
-    header.set_mode(mode);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header
-}
-
-pub(super) fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, content: &[u8], mode: u32) -> io::Result<()> {
-    archive.append_data(&mut header(content.len() as u64, mode), name, content)
-}
-
-/// `.dockerignore` has the patterns of `.gitignore`, but anchored at the folder.
-fn dockerignore(directory: &Path) -> io::Result<ignore::gitignore::Gitignore> {
-    let mut builder = ignore::gitignore::GitignoreBuilder::new("");
-    let text = match fs::read_to_string(directory.join(".dockerignore")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (sign, pattern) = line.strip_prefix('!').map_or(("", line), |pattern| ("!", pattern));
-        builder.add_line(None, &format!("{sign}/{}", pattern.trim_start_matches('/'))).map_err(io::Error::other)?;
-    }
-    builder.build().map_err(io::Error::other)
-}
-
-fn collect(
-    root: &Path,
-    relative: &Path,
-    ignored: &ignore::gitignore::Gitignore,
-    entries: &mut Vec<std::path::PathBuf>,
-) -> io::Result<()> {
-    for entry in fs::read_dir(root.join(relative))? {
-        let entry = entry?;
-        let path = relative.join(entry.file_name());
-        let directory = entry.file_type()?.is_dir();
-        if path == Path::new("app.yaml") {
-            continue;
-        }
-        if directory {
-            // An ignored folder may hold files that a later `!` pattern takes back, so it is walked all the same.
-            collect(root, &path, ignored, entries)?;
-        } else if path == Path::new("Dockerfile") || !ignored.matched_path_or_any_parents(&path, false).is_ignore() {
-            entries.push(path);
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base_images_are_found_with_arguments_and_without_stages() {
-        let dockerfile = "ARG SUITE=bookworm\nFROM --platform=linux/amd64 debian:${SUITE}-slim AS build\nfrom build\nFROM scratch\n\
-                          FROM debian:$SUITE-slim\n";
-        assert_eq!(base_images(dockerfile, &BTreeMap::new()), ["debian:bookworm-slim"]);
-        let arguments = BTreeMap::from([("SUITE".to_owned(), "trixie".to_owned())]);
-        assert_eq!(base_images(dockerfile, &arguments), ["debian:trixie-slim"]);
-    }
-
-    #[test]
-    fn context_depends_on_content_alone_and_honours_dockerignore() {
-        let names = |archive: &[u8]| -> Vec<String> {
-            let mut archive = tar::Archive::new(archive);
-            let entries = archive.entries().unwrap();
-            entries.map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned()).collect()
-        };
-        let fill = |directory: &Path| {
-            fs::create_dir_all(directory.join("data/deep")).unwrap();
-            for name in ["Dockerfile", "app.yaml", "data/keep.txt", "data/drop.log", "data/deep/drop.log", "z"] {
-                fs::write(directory.join(name), name).unwrap();
-            }
-            fs::write(directory.join(".dockerignore"), "# logs\n**/*.log\n!data/deep/drop.log\nz\n").unwrap();
-        };
-        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        fill(first.path());
-        fill(second.path());
-        let archive = context(first.path()).unwrap();
-        assert_eq!(names(&archive), [".dockerignore", "Dockerfile", "data/deep/drop.log", "data/keep.txt"]);
-        assert_eq!(archive, context(second.path()).unwrap());
-        fs::write(second.path().join("data/keep.txt"), "changed").unwrap();
-        assert_ne!(archive, context(second.path()).unwrap());
-    }
 
     #[test]
     fn references_without_tag_mean_latest() {

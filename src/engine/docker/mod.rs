@@ -23,7 +23,9 @@
 mod bare;
 mod berths;
 mod containers;
+mod context;
 mod conversation;
+mod dockerfile;
 mod export;
 mod images;
 mod resources;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::{EngineError, SHIM};
 use super::resources::SHARED;
-use super::{DockerEngine, images, refused};
+use super::{DockerEngine, context, refused};
 use crate::shim;
 
 impl DockerEngine {
@@ -51,7 +51,7 @@ impl DockerEngine {
         let path = Path::new(shim::PATH);
         let (directory, file) = (path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default());
         let mut archive = tar::Builder::new(Vec::new());
-        let archive = images::append(&mut archive, &file.to_string_lossy(), SHIM, 0o755).and_then(|()| archive.into_inner());
+        let archive = context::append(&mut archive, &file.to_string_lossy(), SHIM, 0o755).and_then(|()| archive.into_inner());
         let archive = archive.map_err(|error| EngineError::Unfit(format!("cannot pack the shim: {error}")))?;
         let options =
             UploadToContainerOptions { path: directory.to_string_lossy().into_owned(), ..UploadToContainerOptions::default() };

@@ -24,6 +24,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 use super::control::Control;
+use super::launch::PathRules;
 use super::processes::Realm;
 use super::supervise::{self, Surroundings};
 use super::{Context, ShimError, sys};
@@ -73,7 +74,15 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
 
 /// What the supervisor of a command of this machine finds.
 fn surroundings(input: OwnedFd, realm: Realm, dropped_capabilities: Vec<libc::c_ulong>) -> Surroundings {
-    Surroundings { input, realm, dropped_capabilities, answers_count: true, own_control_group: false, home: None }
+    Surroundings {
+        input,
+        realm,
+        dropped_capabilities,
+        answers_count: true,
+        own_control_group: false,
+        home: None,
+        path_rules: PathRules::Shell,
+    }
 }
 
 /// Opened now, as its name means nothing any more when the surroundings are there.

@@ -20,6 +20,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 use super::control::Control;
+use super::launch::PathRules;
 use super::network::Client;
 use super::processes::{Realm, ending};
 use super::supervise::{self, Surroundings};
@@ -59,6 +60,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
                 answers_count: false,
                 own_control_group: true,
                 home,
+                path_rules: PathRules::Runtime,
             };
             return supervise::run_in(&surroundings, control);
         };

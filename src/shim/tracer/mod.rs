@@ -26,7 +26,8 @@ pub(super) fn run(surroundings: &Surroundings, request: &Observe, control: &mut 
     let name = request.command.first().map_or("", String::as_str);
     let not_started = |error: &std::io::Error| Event::NotStarted { message: format!("cannot execute `{name}`: {error}") };
     let dropped = surroundings.dropped_capabilities.iter().copied().chain([CAP_SYS_PTRACE]).collect();
-    let mut program = match launch::program(&request.command, None, dropped, surroundings.home.as_deref()) {
+    let home = surroundings.home.as_deref();
+    let mut program = match launch::program(&request.command, None, dropped, home, surroundings.path_rules) {
         Ok(program) => program,
         Err(error) => return control.send(&not_started(&error)),
     };
