@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::fallback_table::FallbackTable;
 use super::verdict::{Plan, TreatmentResult, Verdict};
 
 use crate::trial::{Degradation, Intervention, Item, Outcome, Treatment};
@@ -86,6 +87,8 @@ pub struct Measured {
     pub joint: Joint,
     /// The calls and details that can be avoided all at once; `None` if no detail can, or none was tried.
     pub everything: Option<Joint>,
+    /// Items that the app uses only while others are avoided; `None` if that was not looked at.
+    pub fallbacks: Option<FallbackTable>,
     /// What stayed inconclusive, in words; empty for a complete campaign.
     pub incomplete: Vec<String>,
 }

@@ -45,6 +45,7 @@ impl Explorer {
             rows,
             joint: self.configuration(&joint, everything),
             everything: everything.map(|found| self.configuration(found, None)),
+            fallbacks: None,
             incomplete,
         }
     }

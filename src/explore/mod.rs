@@ -37,6 +37,7 @@
 
 mod degradation;
 mod explorer;
+mod fallback_table;
 mod findings;
 mod guess;
 mod joint;
@@ -55,6 +56,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use explorer::Explorer;
+pub use fallback_table::FallbackTable;
 pub use findings::{Culprit, Findings, Joint, Measured, Origin, Refusal, Row};
 pub use known::Known;
 pub use likelihood::Likelihoods;

@@ -18,7 +18,7 @@ use super::provenance::Provenance;
 use super::summary::{Environment, Summary};
 use super::tables::{TraceTable, VerdictRow, Verdicts};
 use super::{Store, StoreError, folders};
-use crate::explore::Verdict;
+use crate::explore::{FallbackTable, Verdict};
 use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
@@ -39,6 +39,8 @@ pub struct Entry {
     pub features: DetailTable<Feature>,
     /// The same of pseudo-files.
     pub pseudo_files: DetailTable<PseudoFile>,
+    /// Items that the app uses only while others are stubbed or faked; `None` where fallbacks were not looked for.
+    pub fallbacks: Option<FallbackTable>,
     /// What static analyses reported.
     pub analyses: BTreeMap<Analysis, AnalysisTable>,
     /// Why the last attempt to measure was refused, in words; empty if it was not.
@@ -230,7 +232,7 @@ impl Entries {
 }
 
 /// Files of which each is a sign of results.
-const SIGNS: [&str; 8] = [
+const SIGNS: [&str; 9] = [
     "provenance.json",
     "summary.json",
     "environment.json",
@@ -238,6 +240,7 @@ const SIGNS: [&str; 8] = [
     "trace.csv",
     "features.csv",
     "pseudo-files.csv",
+    "fallbacks.csv",
     "static-binary.csv",
 ];
 
@@ -290,6 +293,7 @@ impl Store {
             verdicts: Verdicts::new(),
             features: DetailTable::new(),
             pseudo_files: DetailTable::new(),
+            fallbacks: None,
             analyses,
             refused: stored.refused.map(|refused| refused.reasons).unwrap_or_default(),
             origin: Origin::Nothing,
@@ -301,6 +305,7 @@ impl Store {
             entry.verdicts = finished.verdicts;
             entry.features = finished.features;
             entry.pseudo_files = finished.pseudo_files;
+            entry.fallbacks = finished.fallbacks;
             let (trace, environment, summary) = (finished.trace, finished.environment, finished.summary);
             entry.origin = Origin::Measured(Box::new(Measurement { trace, environment, summary }));
         } else if entry.refused.is_empty() && entry.analyses.is_empty() {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::fallbacks::write_fallbacks;
 use super::files::{self, FORMAT};
 use super::record::TrialRecord;
 use super::summary::{Environment, Identity, Refused, Summary};
@@ -192,10 +193,15 @@ fn write_results(
     files::replace(&folder.file("environment.json"), &files::to_json(environment))?;
     files::replace(&folder.file("features.csv"), details::write_features(&features).as_bytes())?;
     files::replace(&folder.file("pseudo-files.csv"), details::write_pseudo_files(&pseudo_files).as_bytes())?;
+    match &measured.fallbacks {
+        Some(fallbacks) => files::replace(&folder.file("fallbacks.csv"), write_fallbacks(fallbacks).as_bytes())?,
+        None => files::remove(&folder.file("fallbacks.csv"))?,
+    }
     files::replace(&folder.file("summary.json"), &files::to_json(&summary))?;
     files::replace(&folder.file("verdicts.csv"), text.as_bytes())?;
     files::remove(&folder.file("refused.json"))?;
-    Ok(Finished { verdicts, features, pseudo_files, trace, environment: environment.clone(), summary })
+    let fallbacks = measured.fallbacks.clone();
+    Ok(Finished { verdicts, features, pseudo_files, fallbacks, trace, environment: environment.clone(), summary })
 }
 
 /// Locks the campaign of `folder`, which is made if it is not there.

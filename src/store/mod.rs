@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `verdicts.csv` | one line per call; without timestamps, so that measuring an unchanged app again leaves it as it is |
 //! | `features.csv`, `pseudo-files.csv` | the same for argument features and pseudo-files; empty cells where none was tried |
+//! | `fallbacks.csv` | items that the app uses only while others are stubbed or faked; missing where that was not looked at |
 //! | `trace.csv` | how often each call was made, and by which processes |
 //! | `trials.jsonl` | the evidence: one line per trial, in a stable order |
 //! | `environment.json` | image, kernel, engine, settings … |
@@ -35,6 +36,7 @@ mod details;
 mod entries;
 mod error;
 pub mod exchange;
+mod fallbacks;
 mod files;
 mod journal;
 mod knowledge;
@@ -57,6 +59,7 @@ pub use details::{
 };
 pub use entries::{Entries, Entry, LABEL, Measurement, Origin, family};
 pub use error::StoreError;
+pub use fallbacks::{FALLBACKS_HEADER, TOGETHER, read_fallbacks, write_fallbacks};
 pub use files::FORMAT;
 pub use journal::Journal;
 pub use provenance::{Provenance, SourceFile};
@@ -67,7 +70,7 @@ pub use tables::{
     write_verdicts,
 };
 
-use crate::explore::Known;
+use crate::explore::{FallbackTable, Known};
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
 use crate::trial::Outcome;
@@ -81,6 +84,8 @@ pub struct Finished {
     pub features: DetailTable<Feature>,
     /// `pseudo-files.csv`, likewise.
     pub pseudo_files: DetailTable<PseudoFile>,
+    /// `fallbacks.csv`; `None` where fallbacks were not looked for, as by earlier versions.
+    pub fallbacks: Option<FallbackTable>,
     /// `trace.csv`.
     pub trace: TraceTable,
     /// `environment.json`.
@@ -192,6 +197,8 @@ impl Folder {
         let path = self.file("pseudo-files.csv");
         let pseudo_files = files::read_if_there(&path)?.map(|text| read_pseudo_files(&path, &text)).transpose()?;
         let pseudo_files = pseudo_files.unwrap_or_default();
+        let path = self.file("fallbacks.csv");
+        let fallbacks = files::read_if_there(&path)?.map(|text| read_fallbacks(&path, &text)).transpose()?;
         let path = self.file("trace.csv");
         let trace = read_trace(&path, &files::read(&path)?)?;
         let path = self.file("environment.json");
@@ -202,7 +209,7 @@ impl Folder {
             let message = "belongs to another `verdicts.csv` than the one beside it";
             return Err(StoreError::broken(&path, 1, message));
         }
-        Ok(Some(Finished { verdicts, features, pseudo_files, trace, environment, summary }))
+        Ok(Some(Finished { verdicts, features, pseudo_files, fallbacks, trace, environment, summary }))
     }
 
     fn refused(&self) -> Result<Option<Refused>, StoreError> {

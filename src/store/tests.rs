@@ -121,6 +121,49 @@ fn temporary() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
+/// Finishes a campaign whose fallbacks are these.
+fn measure_with(store: &Store, fallbacks: Option<FallbackTable>) {
+    let (mut journal, _) = open(store, &identity(), Freshness::Fresh);
+    let (mut findings, _) = run_trials(&mut journal, usize::MAX, |request| model().report(request)).unwrap();
+    let Findings::Measured(measured) = &mut findings else { panic!("refused") };
+    measured.fallbacks = fallbacks;
+    journal.finish(&findings, &environment(), Duration::ZERO).unwrap();
+}
+
+#[test]
+fn fallbacks_are_known_only_where_they_were_looked_for() {
+    let (_folder, store) = temporary();
+    let mut table = FallbackTable::default();
+    table.insert(call("close"), Treatment::Stub, ["read".parse().unwrap(), "/dev/urandom".parse().unwrap()]);
+    table.together.insert(call("exit"));
+    let stored = |fallbacks: Option<FallbackTable>| {
+        measure_with(&store, fallbacks);
+        let entry = store.entry("nginx", "wrk").unwrap().unwrap();
+        assert_eq!(store.read("nginx", "wrk").unwrap().finished.unwrap().fallbacks, entry.fallbacks);
+        let document: serde_json::Value = serde_json::from_str(&exchange::write_json([&entry])).unwrap();
+        (entry.fallbacks, document["results"][0]["fallbacks"].clone(), texts(&store).remove("fallbacks.csv"))
+    };
+    let (read, json, file) = stored(Some(table.clone()));
+    assert_eq!(read, Some(table));
+    assert_eq!(file.unwrap().lines().count(), 4);
+    assert_eq!(json[0], serde_json::json!({ "item": "close", "treatment": "stub", "uses": "read" }));
+    assert_eq!(json[2], serde_json::json!({ "item": null, "treatment": null, "uses": "exit" }));
+
+    let database = store.root().join("database.sqlite");
+    exchange::write_sqlite(&store, &store.entries().unwrap(), &database).unwrap();
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM fallbacks WHERE treatment = 'stub'"), 2);
+    assert_eq!(count("SELECT count(*) FROM fallbacks WHERE item_id IS NULL"), 1);
+    assert_eq!(count("SELECT fallbacks_known FROM measurements"), 1);
+
+    let (read, json, file) = stored(Some(FallbackTable::default()));
+    assert_eq!((read, json), (Some(FallbackTable::default()), serde_json::json!([])));
+    assert_eq!(file.unwrap(), "item,treatment,uses\n");
+    // Those of an earlier campaign do not stay.
+    assert_eq!(stored(None), (None, serde_json::Value::Null, None));
+}
+
 #[test]
 fn finished_campaign_is_read_back_as_it_was_written() {
     let (_folder, store) = temporary();

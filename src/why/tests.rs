@@ -88,6 +88,7 @@ fn finished() -> Finished {
         verdicts: BTreeMap::new(),
         features: BTreeMap::new(),
         pseudo_files: BTreeMap::new(),
+        fallbacks: None,
         trace: BTreeMap::new(),
         environment: serde_json::from_value(environment).unwrap(),
         summary: serde_json::from_value(summary).unwrap(),

@@ -4,7 +4,7 @@
 //! not measurements, take the measurement that stands for its app (`measurements.chosen`).
 
 /// Version of the schema, as `PRAGMA user_version`.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 pub(super) const SCHEMA: &str = "
 CREATE TABLE apps (
@@ -13,7 +13,7 @@ CREATE TABLE apps (
 ) STRICT;
 
 -- A folder of results. Those of origin 'nothing' have no verdicts: nothing is known of the app. One that is `chosen` stands for its
--- app; variants of an app (nginx@trixie) are not chosen beside it.
+-- app; variants of an app (nginx@trixie) are not chosen beside it. `fallbacks_known`: 0 where nobody looked for fallbacks.
 CREATE TABLE measurements (
     id INTEGER PRIMARY KEY,
     app_id INTEGER NOT NULL REFERENCES apps (id),
@@ -25,6 +25,7 @@ CREATE TABLE measurements (
     architecture TEXT,
     chosen INTEGER NOT NULL CHECK (chosen IN (0, 1)),
     refused TEXT,
+    fallbacks_known INTEGER NOT NULL CHECK (fallbacks_known IN (0, 1)),
     UNIQUE (app_id, folder)
 ) STRICT;
 CREATE UNIQUE INDEX one_chosen_per_app ON measurements (app_id) WHERE chosen = 1;
@@ -60,6 +61,17 @@ CREATE TABLE verdicts (
     PRIMARY KEY (measurement_id, item_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX verdicts_by_item ON verdicts (item_id, verdict);
+
+-- Items that the app uses only while `item_id` is stubbed or faked; NULL: while everything that can be avoided is, and for no item
+-- alone. See `measurements.fallbacks_known`.
+CREATE TABLE fallbacks (
+    measurement_id INTEGER NOT NULL REFERENCES measurements (id),
+    item_id INTEGER REFERENCES items (id),
+    treatment TEXT CHECK (treatment IN ('stub', 'fake')),
+    uses_id INTEGER NOT NULL REFERENCES items (id),
+    CHECK ((item_id IS NULL) = (treatment IS NULL)),
+    UNIQUE (measurement_id, item_id, treatment, uses_id)
+) STRICT;
 
 -- `record` is the whole trial, as in trials.jsonl.
 CREATE TABLE trials (

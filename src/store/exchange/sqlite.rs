@@ -130,8 +130,8 @@ impl Writer<'_> {
     fn measurement(&mut self, entry: &Entry, app: i64, chosen: bool) -> Result<i64, rusqlite::Error> {
         let refused = (!entry.refused.is_empty()).then(|| entry.refused.join("; "));
         let id = self.insert(
-            "INSERT INTO measurements (app_id, workload, label, folder, origin, date, architecture, chosen, refused) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO measurements (app_id, workload, label, folder, origin, date, architecture, chosen, refused, fallbacks_known) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 app,
                 entry.workload(),
@@ -141,7 +141,8 @@ impl Writer<'_> {
                 entry.date().map(|date| date.to_string()),
                 entry.architecture(),
                 chosen,
-                refused
+                refused,
+                entry.fallbacks.is_some()
             ],
         )?;
         for (key, value) in conditions(entry) {
@@ -162,6 +163,17 @@ impl Writer<'_> {
         }
         for (file, row) in &entry.pseudo_files {
             self.verdict(id, Item::File(*file), detail(row))?;
+        }
+        if let Some(table) = &entry.fallbacks {
+            for (treated, used) in table.rows() {
+                let item = treated.map(|(item, _)| self.item(item)).transpose()?;
+                let uses = self.item(used)?;
+                let treatment = treated.map(|(_, treatment)| treatment.name());
+                self.insert(
+                    "INSERT INTO fallbacks (measurement_id, item_id, treatment, uses_id) VALUES (?, ?, ?, ?)",
+                    params![id, item, treatment, uses],
+                )?;
+            }
         }
         for (analysis, table) in &entry.analyses {
             let made =

@@ -196,6 +196,7 @@ mod tests {
             )]
             .into(),
             pseudo_files: crate::store::DetailTable::new(),
+            fallbacks: None,
             analyses: BTreeMap::from([(Analysis::Binary, AnalysisTable::from([("read".parse().unwrap(), 3)]))]),
             refused: Vec::new(),
             origin: Origin::Measured(Box::new(Measurement { trace: crate::store::TraceTable::new(), environment, summary })),

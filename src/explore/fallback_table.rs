@@ -1,0 +1,47 @@
+//! Items that an app uses only while others are stubbed or faked. Pure data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::trial::{Intervention, Item, Treatment};
+
+/// Items that an app uses only while others are stubbed or faked: no run without an intervention shows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FallbackTable {
+    /// By the one treated item, from runs in which it alone was treated. No set is empty.
+    pub alone: BTreeMap<(Item, Treatment), BTreeSet<Item>>,
+    /// Used under the joint configuration, and under none of its treatments alone.
+    pub together: BTreeSet<Item>,
+}
+
+impl FallbackTable {
+    /// Adds items that are used while `item` alone is treated.
+    pub fn insert(&mut self, item: Item, treatment: Treatment, uses: impl IntoIterator<Item = Item>) {
+        let mut uses = uses.into_iter().peekable();
+        if uses.peek().is_some() {
+            self.alone.entry((item, treatment)).or_default().extend(uses);
+        }
+    }
+
+    /// Items that are used while `item` alone is treated, in order.
+    pub fn of(&self, item: Item, treatment: Treatment) -> impl Iterator<Item = Item> + '_ {
+        self.alone.get(&(item, treatment)).into_iter().flatten().copied()
+    }
+
+    /// Items that are used while each treatment of `configuration` is in force, those used only together not included.
+    #[must_use]
+    pub fn of_each(&self, configuration: &Intervention) -> BTreeSet<Item> {
+        configuration.iter().flat_map(|(item, treatment)| self.of(item, treatment)).collect()
+    }
+
+    /// Every line: the treated item with its treatment, `None` for what is used only together; and the item that is used.
+    pub fn rows(&self) -> impl Iterator<Item = (Option<(Item, Treatment)>, Item)> + '_ {
+        let alone = self.alone.iter().flat_map(|(treated, uses)| uses.iter().map(move |used| (Some(*treated), *used)));
+        alone.chain(self.together.iter().map(|used| (None, *used)))
+    }
+
+    /// Whether the app uses nothing beyond what it uses without an intervention.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.alone.is_empty() && self.together.is_empty()
+    }
+}
