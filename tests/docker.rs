@@ -494,6 +494,39 @@ fn containers_of_both_makers_give_the_same_verdicts() {
 }
 
 #[test]
+fn containers_of_a_running_loupe_are_named_and_left_alone() {
+    let Some(bench) = Bench::new() else { return };
+    let mut running = Running::start(&bench, &bench.results("running"));
+    running.after_trials(TRIALS_BEFORE_INTERRUPTION);
+    let made = containers_of(running.child.id());
+    let name = format!("loupe-{}-", MANY_CALLS.0);
+    assert!(!made.is_empty() && made.iter().all(|container| container.starts_with(&name)), "{made:?}");
+    // From another pid namespace nothing can be seen of the processes in this one.
+    for outside in [&[][..], &["unshare", "--pid", "--fork", "--mount-proc"]] {
+        let mut words = outside.to_vec();
+        words.extend([env!("CARGO_BIN_EXE_loupe"), "clean"]);
+        // Those that still run are the ones that stay over many trials: sidecars and what makes nested containers.
+        let before: BTreeSet<_> = containers_of(running.child.id()).into_iter().filter(|container| stays(container)).collect();
+        let cleaned = Command::new(words[0]).args(&words[1..]).output().unwrap();
+        let errors = String::from_utf8_lossy(&cleaned.stderr);
+        assert_eq!(cleaned.status.code(), Some(0), "{errors}");
+        assert!(errors.contains("another Loupe works with them"), "{errors}");
+        let after: BTreeSet<_> = containers_of(running.child.id()).into_iter().collect();
+        assert!(!before.is_empty() && before.is_subset(&after), "{before:?}, then {after:?}");
+    }
+    let pid = running.child.id();
+    drop(running);
+    let cleaned = Command::new(env!("CARGO_BIN_EXE_loupe")).arg("clean").output().unwrap();
+    assert_eq!(cleaned.status.code(), Some(0), "{}", String::from_utf8_lossy(&cleaned.stderr));
+    assert_eq!(containers_of(pid), [""; 0]);
+}
+
+/// Whether a container, as [`containers_of`] tells it, is there for as long as the campaign.
+fn stays(container: &str) -> bool {
+    container.contains("-sidecar-") || container.contains("-nested-")
+}
+
+#[test]
 fn killed_campaign_is_continued_and_finds_the_same() {
     let Some(bench) = Bench::new() else { return };
     let (app, workload) = MANY_CALLS;

@@ -419,18 +419,22 @@ pub(super) struct DoctorArguments {
     pub(super) format: Format,
 }
 
-/// Remove the containers and volumes that Loupe made
+/// Remove the containers and volumes that dead runs of Loupe left
 ///
 /// Runs clean up after themselves, and what a killed run left behind is removed when the next one starts: this is for the
-/// last one. It does not spare what a running batch is using. Results are not touched.
+/// last one. What another Loupe works with is left alone. Results are not touched.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   loupe clean                               containers and volumes
-  loupe clean --images                      also images; they are built anew when needed")]
+  loupe clean --images                      also images; they are built anew when needed
+  loupe clean --live                        also what a running Loupe works with")]
 pub(super) struct CleanArguments {
     /// Also remove the images that Loupe built
     #[arg(long)]
     pub(super) images: bool,
+    /// Also remove the containers of a Loupe that is at work
+    #[arg(long)]
+    pub(super) live: bool,
     /// How the counts are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,

@@ -56,7 +56,7 @@ impl DockerSession {
             ..body
         };
         let begin = Instant::now();
-        let container = self.containers.create(body).await.map_err(failed)?;
+        let container = self.containers.create("bare", body).await.map_err(failed)?;
         let created = Instant::now();
         let docker = &self.containers.engine.docker;
         let options = None::<StartContainerOptions>;

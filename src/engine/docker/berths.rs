@@ -277,7 +277,7 @@ impl Berths {
     async fn stage(&self) -> Result<Berth, Trouble> {
         let mut slot = self.new_slot().await?;
         slot.hear_until(&Event::Hello).await?;
-        let container = self.containers.create(self.containers.stage_body(slot.id())).await?;
+        let container = self.containers.create("nested", self.containers.stage_body(slot.id())).await?;
         let app = self.containers.start(&container.id).await?;
         Ok(Berth { slot, container, app, maker: Maker::Stage })
     }
@@ -286,7 +286,7 @@ impl Berths {
         let mut slot = self.slot().await?;
         slot.say(&Command::Network).await?;
         let body = self.containers.app_body(&slot.container.id);
-        let (network, container) = tokio::join!(slot.hear_until(&Event::NetworkReady), self.containers.create(body));
+        let (network, container) = tokio::join!(slot.hear_until(&Event::NetworkReady), self.containers.create("app", body));
         network?;
         let container = container?;
         let mut app = self.containers.start(&container.id).await?;
@@ -304,7 +304,7 @@ impl Berths {
     }
 
     async fn new_slot(&self) -> Result<Slot, Trouble> {
-        let container = self.containers.create(self.containers.sidecar_body()).await?;
+        let container = self.containers.create("sidecar", self.containers.sidecar_body()).await?;
         let conversation = self.containers.start(&container.id).await?;
         Ok(Slot { container, conversation })
     }

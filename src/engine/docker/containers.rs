@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType};
-use bollard::query_parameters::{CreateContainerOptions, InspectContainerOptions, StartContainerOptions};
+use bollard::query_parameters::{InspectContainerOptions, StartContainerOptions};
 use tokio::task::JoinSet;
 
 use super::DockerEngine;
@@ -193,16 +193,17 @@ impl Containers {
         }
     }
 
-    pub(super) async fn create(self: &Arc<Self>, body: ContainerCreateBody) -> Result<Container, Trouble> {
+    pub(super) async fn create(self: &Arc<Self>, part: &str, body: ContainerCreateBody) -> Result<Container, Trouble> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Trouble::Interrupted);
         }
         // In a task of its own: an engine that was asked makes the container, also when its trial is given up meanwhile. Whoever
         // waits for it no longer, the guard is dropped then and the container removed.
         let containers = Arc::clone(self);
+        let options = self.engine.named(&self.campaign, part);
         let (sender, receiver) = tokio::sync::oneshot::channel();
         lock(&self.tasks).spawn(async move {
-            let created = containers.engine.docker.create_container(None::<CreateContainerOptions>, body).await;
+            let created = containers.engine.docker.create_container(Some(options), body).await;
             let guarded = created.map(|created| {
                 lock(&containers.alive).insert(created.id.clone());
                 Container { id: created.id, containers: Arc::clone(&containers) }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::CreateContainerOptions;
 use futures_util::StreamExt;
 
 use super::super::{EngineError, Notice};
@@ -71,7 +70,7 @@ impl DockerEngine {
             host_config: Some(HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() }),
             ..ContainerCreateBody::default()
         };
-        let created = self.docker.create_container(None::<CreateContainerOptions>, body).await;
+        let created = self.docker.create_container(Some(self.named(SHARED, "export")), body).await;
         let container = created.map_err(refused(format!("create a container of the image `{image}`")))?.id;
         let exported = self.write_files(&container, image, archive).await;
         self.remove_container(&container).await?;

@@ -28,6 +28,7 @@ mod conversation;
 mod dockerfile;
 mod export;
 mod images;
+mod owner;
 mod resources;
 mod session;
 mod shim_volume;
@@ -35,7 +36,7 @@ mod trial;
 
 pub use bare::BareCost;
 pub use export::Exportable;
-pub use resources::Cleaned;
+pub use resources::{CleanOptions, Cleaned};
 pub use session::DockerSession;
 
 use std::sync::Arc;
@@ -53,7 +54,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone)]
 pub struct DockerEngine {
     docker: Docker,
-    owner: Arc<resources::Owner>,
+    owner: Arc<owner::Owner>,
     /// Whether treated calls are counted; see [`crate::trial::Watch`].
     security: Arc<Security>,
     staging: Staging,
@@ -103,12 +104,7 @@ impl DockerEngine {
         let info = docker.info().await.map_err(&unreachable)?;
         let options = info.security_options.unwrap_or_default();
         let security = Security { apparmor: options.iter().any(|option| option.contains("apparmor")) };
-        Ok(Self {
-            docker,
-            owner: Arc::new(resources::Owner::current()),
-            security: Arc::new(security),
-            staging: Staging::default(),
-        })
+        Ok(Self { docker, owner: Arc::new(owner::Owner::current()), security: Arc::new(security), staging: Staging::default() })
     }
 
     /// The same engine with containers made as `staging` says.

@@ -1,15 +1,19 @@
 //! Everything Loupe makes on an engine is labelled, and what a dead run left behind is found again by its label.
 
 use std::collections::HashMap;
-use std::fs;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
-    ListContainersOptions, ListImagesOptions, ListVolumesOptions, RemoveContainerOptions, RemoveImageOptions, RemoveVolumeOptions,
+    CreateContainerOptions, ListContainersOptions, ListImagesOptions, ListVolumesOptions, RemoveContainerOptions,
+    RemoveImageOptions, RemoveVolumeOptions,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::super::EngineError;
+use super::owner::Owner;
 use super::{DockerEngine, refused};
 
 /// Carried by every container and volume that Loupe makes; its value is the campaign.
@@ -25,53 +29,13 @@ pub(super) const SHARED: &str = "shared";
 /// Longest wait for the removal of what a dead run left: the engine may be unable to remove it at all.
 const REAP_LIMIT: Duration = Duration::from_secs(20);
 
-/// A process on this machine, named so that no other process ever has the same name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owner {
-    /// Host name and boot id: two machines, or one before and after a restart, differ.
-    machine: String,
-    pid: u32,
-    /// In clock ticks since boot.
-    start: String,
-}
+/// A container that does not run, and whose owner cannot be asked, is left alone for this long after it was created: it may be about
+/// to be started, or to be removed.
+const SETTLED_AFTER: Duration = Duration::from_secs(10 * 60);
+/// Longest part of a container's name that is taken from the campaign's.
+const CAMPAIGN_IN_NAME: usize = 60;
 
-impl Owner {
-    pub(super) fn current() -> Self {
-        let pid = std::process::id();
-        Self { machine: machine(), pid, start: start_of(pid).unwrap_or_default() }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.rsplitn(3, '/');
-        let (start, pid, machine) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { machine: machine.to_owned(), pid: pid.parse().ok()?, start: start.to_owned() })
-    }
-
-    /// `None` where it can't be told from here: the owner ran on another machine.
-    fn is_alive(&self) -> Option<bool> {
-        (self.machine == machine()).then(|| start_of(self.pid).is_some_and(|start| start == self.start))
-    }
-}
-
-impl std::fmt::Display for Owner {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}/{}/{}", self.machine, self.pid, self.start)
-    }
-}
-
-fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    format!("{}:{}", read("/proc/sys/kernel/hostname"), read("/proc/sys/kernel/random/boot_id"))
-}
-
-/// The 22nd field of `/proc/[pid]/stat` (proc(5)).
-fn start_of(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(19).map(str::to_owned)
-}
-
-/// What was removed.
+/// Number of things that were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Cleaned {
     /// Number of containers.
@@ -80,6 +44,56 @@ pub struct Cleaned {
     pub volumes: usize,
     /// Number of images.
     pub images: usize,
+    /// Number of containers that were left, as another Loupe works with them.
+    pub in_use: usize,
+}
+
+/// Things that `clean` removes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CleanOptions {
+    /// Also the images that Loupe built.
+    pub images: bool,
+    /// Also the containers of a Loupe that is at work.
+    pub live: bool,
+}
+
+/// Whether the Loupe that made a container still works with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// It may; so the container is left alone.
+    Live,
+    /// It does not.
+    Abandoned,
+}
+
+impl Use {
+    /// `owner_is_alive` as far as it can be seen from here; `age` is the time since the container was created.
+    fn of(owner_is_alive: Option<bool>, running: bool, age: Duration) -> Self {
+        match owner_is_alive {
+            Some(true) => Self::Live,
+            Some(false) => Self::Abandoned,
+            None if running || age < SETTLED_AFTER => Self::Live,
+            None => Self::Abandoned,
+        }
+    }
+
+    fn of_container(container: &ContainerSummary) -> Self {
+        let owner = container.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).and_then(|text| Owner::parse(text));
+        let running = container.state.as_ref().is_some_and(|state| matches!(state.to_string().as_str(), "running" | "paused"));
+        let created = UNIX_EPOCH + Duration::from_secs(container.created.and_then(|time| time.try_into().ok()).unwrap_or(0));
+        // A clock that differs from the engine's makes a container look younger, never older than it is by more than that.
+        let age = SystemTime::now().duration_since(created).unwrap_or_default();
+        Self::of(owner.and_then(|owner| owner.is_alive()), running, age)
+    }
+}
+
+/// A name for a container that says what it is: `loupe-nginx-wrk-app-0123456789`. The last part makes it unique.
+fn container_name(owner: &Owner, campaign: &str, part: &str, count: u64) -> String {
+    let fit = |character: char| if character.is_ascii_alphanumeric() || "_.-".contains(character) { character } else { '-' };
+    let campaign: String = campaign.chars().map(fit).take(CAMPAIGN_IN_NAME).collect();
+    let digest = Sha256::digest(format!("{owner} {count}"));
+    let unique: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    format!("loupe-{campaign}-{part}-{unique}")
 }
 
 impl DockerEngine {
@@ -93,27 +107,28 @@ impl DockerEngine {
         HashMap::from([(IMAGE_LABEL.to_owned(), self.owner.to_string())])
     }
 
+    /// Options for a container of `campaign`, of which `part` names the role, such as `app` or `sidecar`.
+    pub(super) fn named(&self, campaign: &str, part: &str) -> CreateContainerOptions {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = container_name(&self.owner, campaign, part, COUNT.fetch_add(1, Ordering::Relaxed));
+        CreateContainerOptions { name: Some(name), ..CreateContainerOptions::default() }
+    }
+
     async fn our_containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
         let options =
             ListContainersOptions { all: true, filters: Some(by_label(CAMPAIGN_LABEL)), ..ListContainersOptions::default() };
         self.docker.list_containers(Some(options)).await.map_err(refused("list containers"))
     }
 
-    /// Removes the containers of runs that are dead; how many. Those of a run on another machine are left alone while they run, and
-    /// one that can't be removed is left for the next time.
+    /// Removes the containers of runs that are dead, and returns their number. A container whose run may be alive is left alone, and one
+    /// that can't be removed is left for the next time.
     ///
     /// # Errors
     /// When the engine can't list them.
     pub async fn reap(&self) -> Result<usize, EngineError> {
         let mut removed = 0;
         for container in self.our_containers().await? {
-            let owner = container.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).and_then(|text| Owner::parse(text));
-            let running = container.state.as_ref().is_some_and(|state| state.to_string() == "running");
-            let dead = match owner.and_then(|owner| owner.is_alive()) {
-                Some(alive) => !alive,
-                None => !running,
-            };
-            if !dead {
+            if Use::of_container(&container) == Use::Live {
                 continue;
             }
             let id = container.id.as_deref().unwrap_or_default();
@@ -127,15 +142,24 @@ impl DockerEngine {
         Ok(removed)
     }
 
-    /// Removes every container and volume of Loupe's, whoever made it; with `images`, also the images it built.
+    /// Removes containers and volumes of Loupe's, whoever made them; those of a run that may be alive only if asked to. Volumes and
+    /// images are kept while there is one: it needs them.
     ///
     /// # Errors
     /// When the engine can't list or remove them.
-    pub async fn clean(&self, images: bool) -> Result<Cleaned, EngineError> {
+    pub async fn clean(&self, options: CleanOptions) -> Result<Cleaned, EngineError> {
         let mut cleaned = Cleaned::default();
         for container in self.our_containers().await? {
+            if Use::of_container(&container) == Use::Live && !options.live {
+                cleaned.in_use += 1;
+                continue;
+            }
             cleaned.containers += usize::from(self.remove_container(container.id.as_deref().unwrap_or_default()).await?);
         }
+        if cleaned.in_use > 0 {
+            return Ok(cleaned);
+        }
+        let images = options.images;
         let options = ListVolumesOptions { filters: Some(by_label(CAMPAIGN_LABEL)) };
         let volumes = self.docker.list_volumes(Some(options)).await.map_err(refused("list volumes"))?;
         for volume in volumes.volumes.unwrap_or_default() {
@@ -185,11 +209,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_alive_and_another_with_its_pid_is_not() {
+    fn only_what_nobody_works_with_is_abandoned() {
+        let (young, old) = (Duration::from_secs(60), Duration::from_secs(3600));
+        for running in [false, true] {
+            for age in [young, old] {
+                assert_eq!(Use::of(Some(true), running, age), Use::Live);
+                assert_eq!(Use::of(Some(false), running, age), Use::Abandoned);
+            }
+        }
+        // Of another machine, or another pid namespace.
+        assert_eq!(Use::of(None, true, old), Use::Live);
+        assert_eq!(Use::of(None, false, young), Use::Live, "it may be about to be started");
+        assert_eq!(Use::of(None, false, old), Use::Abandoned);
+    }
+
+    #[test]
+    fn names_say_what_a_container_is_and_are_unique() {
         let owner = Owner::current();
-        assert_eq!(owner.is_alive(), Some(true));
-        assert_eq!(Owner::parse(&owner.to_string()), Some(owner.clone()));
-        assert_eq!(Owner { start: "1".into(), ..owner.clone() }.is_alive(), Some(false));
-        assert_eq!(Owner { machine: "elsewhere:1".into(), ..owner }.is_alive(), None);
+        let name = container_name(&owner, "nginx@trixie/wrk", "app", 1);
+        assert!(name.starts_with("loupe-nginx-trixie-wrk-app-"), "{name}");
+        assert_ne!(name, container_name(&owner, "nginx@trixie/wrk", "app", 2));
+        assert!(container_name(&owner, &"x".repeat(500), "app", 1).len() < 100);
     }
 }

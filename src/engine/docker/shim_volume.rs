@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
-use bollard::query_parameters::{ContainerArchiveInfoOptions, CreateContainerOptions, UploadToContainerOptions};
+use bollard::query_parameters::{ContainerArchiveInfoOptions, UploadToContainerOptions};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -35,7 +35,7 @@ impl DockerEngine {
             }),
             ..ContainerCreateBody::default()
         };
-        let created = self.docker.create_container(None::<CreateContainerOptions>, body).await;
+        let created = self.docker.create_container(Some(self.named(SHARED, "shim")), body).await;
         let carrier = created.map_err(refused("create a container that carries the shim"))?.id;
         let delivered = self.fill_shim_volume(&carrier).await;
         self.remove_container(&carrier).await?;
