@@ -506,12 +506,12 @@ fn containers_of_a_running_loupe_are_named_and_left_alone() {
         let mut words = outside.to_vec();
         words.extend([env!("CARGO_BIN_EXE_loupe"), "clean"]);
         // Those that still run are the ones that stay over many trials: sidecars and what makes nested containers.
-        let before: BTreeSet<_> = containers_of(running.child.id()).into_iter().filter(|container| stays(container)).collect();
+        let before = those_that_stay(running.child.id());
         let cleaned = Command::new(words[0]).args(&words[1..]).output().unwrap();
         let errors = String::from_utf8_lossy(&cleaned.stderr);
         assert_eq!(cleaned.status.code(), Some(0), "{errors}");
         assert!(errors.contains("another Loupe works with them"), "{errors}");
-        let after: BTreeSet<_> = containers_of(running.child.id()).into_iter().collect();
+        let after = those_that_stay(running.child.id());
         assert!(!before.is_empty() && before.is_subset(&after), "{before:?}, then {after:?}");
     }
     let pid = running.child.id();
@@ -521,9 +521,10 @@ fn containers_of_a_running_loupe_are_named_and_left_alone() {
     assert_eq!(containers_of(pid), [""; 0]);
 }
 
-/// Whether a container, as [`containers_of`] tells it, is there for as long as the campaign.
-fn stays(container: &str) -> bool {
-    container.contains("-sidecar-") || container.contains("-nested-")
+/// Names of those containers of a process that are there for as long as its campaign.
+fn those_that_stay(pid: u32) -> BTreeSet<String> {
+    let containers = containers_of(pid).into_iter().filter_map(|container| Some(container.split_once(' ')?.0.to_owned()));
+    containers.filter(|name| name.contains("-sidecar-") || name.contains("-nested-")).collect()
 }
 
 #[test]
