@@ -5,15 +5,17 @@
 //! the verdicts of the app.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
 use super::Stop;
 use super::deadlines::Deadlines;
+use super::runner::Runner;
 use crate::engine::{Pace, Session};
 use crate::spec::Workload;
 use crate::store::TrialRecord;
-use crate::trial::{CallLog, Care, Intervention, Observation, Outcome, Purpose, TrialId, TrialRequest, Watch, judge};
+use crate::trial::{CallLog, Care, Intervention, Observation, Outcome, Purpose, TrialId, TrialRequest, Watch};
 
 /// Runs without an intervention that have to pass before anything else is tried.
 const BASELINES: u32 = 2;
@@ -58,7 +60,7 @@ pub enum Settled {
 
 /// An app that was made ready, and what its runs have taught so far.
 pub struct Checks<'a, S> {
-    session: &'a S,
+    session: &'a Arc<S>,
     workload: &'a Workload,
     stop: &'a Stop,
     jobs: usize,
@@ -66,9 +68,9 @@ pub struct Checks<'a, S> {
     replicas: BTreeMap<Intervention, u32>,
 }
 
-impl<'a, S: Session> Checks<'a, S> {
+impl<'a, S: Session + 'static> Checks<'a, S> {
     /// Runs `workload` in `session`, at most `jobs` times at once, until `stop` says to stop.
-    pub fn new(session: &'a S, workload: &'a Workload, jobs: usize, stop: &'a Stop) -> Self {
+    pub fn new(session: &'a Arc<S>, workload: &'a Workload, jobs: usize, stop: &'a Stop) -> Self {
         // Whole workloads under an OS's own set: there is no hurry, whatever the engine.
         let deadlines = Deadlines::new(workload, Pace::Containers);
         Self { session, workload, stop, jobs: jobs.max(1), deadlines, replicas: BTreeMap::new() }
@@ -137,24 +139,33 @@ impl<'a, S: Session> Checks<'a, S> {
     /// What the requested trials gave; `None` if somebody asked to stop.
     async fn together(&self, requests: Vec<TrialRequest>) -> Option<Vec<(TrialRecord, Observation)>> {
         self.session.expect(requests.len(), requests.len());
-        let subject = self.session.subject();
-        let one = |request: TrialRequest| async move {
+        let runner = Runner::new(self.session, self.workload);
+        let mut running = JoinSet::new();
+        for request in requests {
             let deadline = self.deadlines.of(&request);
-            let observation = self.session.run(&request, deadline).await;
-            let outcome = judge(self.workload, subject.kind, subject.port, &observation);
-            (TrialRecord::new(self.workload, &request, &deadline, outcome, &observation), observation)
-        };
-        tokio::select! {
-            biased;
-            () = self.stop.wait() => None,
-            ended = join_all(requests.into_iter().map(one)) => Some(ended),
+            running.spawn(runner.clone().run(request, deadline));
+        }
+        let mut ended = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.wait() => {
+                    running.shutdown().await;
+                    return None;
+                }
+                one = running.join_next() => match one {
+                    Some(Ok(one)) => ended.push(one),
+                    // No trial is cancelled before it is asked to stop: it can only have panicked.
+                    Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                    None => return Some(ended),
+                },
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
@@ -183,7 +194,7 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let settled = runtime.block_on(async {
-            let session = engine.prepare(&app, &workload, "x", Arc::new(|_| ())).await.unwrap();
+            let session = Arc::new(engine.prepare(&app, &workload, "x", Arc::new(|_| ())).await.unwrap());
             let stop = Stop::default();
             let mut checks = Checks::new(&session, &workload, 2, &stop);
             let uname: crate::syscalls::Sysno = "uname".parse().unwrap();

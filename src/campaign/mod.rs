@@ -8,6 +8,7 @@ mod checks;
 mod deadlines;
 mod event;
 mod rehearsal;
+mod runner;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,10 +19,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub use checks::{Checks, Settled};
 use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 pub use rehearsal::{Criterion, Rehearsal, Watched, rehearse, watch_once};
+use runner::{Runner, SharedJournal};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::engine::{Engine, EngineError, Platform, Session, Subject};
 use crate::explore::{Explorer, Findings, Knowledge, Likelihoods, Settings, Step, Strategy};
@@ -29,7 +30,7 @@ use crate::spec::{self, AppSpec, Workload};
 use crate::store::{
     Conclusion, Date, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord,
 };
-use crate::trial::{Deadline, InconclusiveCause, Observation, Outcome, TrialRequest, judge};
+use crate::trial::{InconclusiveCause, Outcome};
 
 /// How a batch is to be run.
 #[derive(Debug, Clone)]
@@ -170,7 +171,7 @@ impl<E: Engine> Campaign<'_, E> {
         let begin = Instant::now();
         let platform = self.engine.platform().await?;
         let Some(session) = self.prepare().await else { return Ok(CampaignEnd::Interrupted) };
-        let session = session?;
+        let session = Arc::new(session?);
         let platform = Platform { isolation: session.isolation().or(platform.isolation), ..platform };
         let result = self.measure(&session, &platform, begin).await;
         session.close().await;
@@ -224,12 +225,17 @@ impl<E: Engine> Campaign<'_, E> {
         }
     }
 
-    async fn measure(&self, session: &E::Session, platform: &Platform, begin: Instant) -> Result<CampaignEnd, CampaignError> {
+    async fn measure(
+        &self,
+        session: &Arc<E::Session>,
+        platform: &Platform,
+        begin: Instant,
+    ) -> Result<CampaignEnd, CampaignError> {
         let subject = session.subject();
         let identity = self.identity(subject, platform);
         let store = Store::open(&self.options.results);
         let opened = store.campaign(&self.name.app, &self.name.workload, &identity, self.options.freshness)?;
-        let (mut journal, stored, before) = match opened {
+        let (journal, stored, before) = match opened {
             Opened::UpToDate(finished) => return Ok(CampaignEnd::UpToDate(totals(&finished, 0, Duration::ZERO))),
             Opened::Open { journal, stored, before } => (journal, stored, before),
         };
@@ -249,7 +255,8 @@ impl<E: Engine> Campaign<'_, E> {
             stored.into_iter().filter(is_conclusive).map(|record| (record.key.clone(), record)).collect();
         let mut explorer = Explorer::with(self.options.settings, knowledge);
         let mut deadlines = Deadlines::new(self.workload, self.engine.pace());
-        let mut running = FuturesUnordered::new();
+        let (runner, journal) = (Runner::new(session, self.workload), SharedJournal::new(*journal));
+        let mut running = JoinSet::new();
         let mut run = 0;
         let findings = loop {
             while running.len() < self.jobs() {
@@ -270,22 +277,32 @@ impl<E: Engine> Campaign<'_, E> {
                         let left = usize::try_from(progress.total - progress.done).unwrap_or(usize::MAX);
                         session.expect(left, self.jobs());
                         let deadline = deadlines.of(&request);
-                        running.push(async move { (session.run(&request, deadline).await, request, deadline) });
+                        let (runner, journal) = (runner.clone(), journal.clone());
+                        running.spawn(async move {
+                            let id = request.id;
+                            let (record, _) = runner.run(request, deadline).await;
+                            journal.append(record).await.map(|record| (id, record))
+                        });
                     }
                     Step::Wait | Step::Finished(_) => break,
                 }
             }
             tokio::select! {
                 biased;
-                () = self.stop.wait() => return Ok(CampaignEnd::Interrupted),
-                ended = running.next() => match ended {
-                    Some((observation, request, deadline)) => {
-                        let record = self.store(&request, &deadline, subject, &observation, &mut journal)?;
+                () = self.stop.wait() => {
+                    running.shutdown().await;
+                    return Ok(CampaignEnd::Interrupted);
+                }
+                ended = running.join_next() => match ended {
+                    Some(Ok(ended)) => {
+                        let (id, record) = ended?;
                         run += 1;
                         deadlines.learn(&record);
-                        explorer.record(request.id, record.report());
+                        explorer.record(id, record.report());
                         self.tell(&record, true, &explorer);
                     }
+                    // No trial is cancelled before the campaign stops: it can only have panicked.
+                    Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
                     None => {
                         if let Step::Finished(findings) = explorer.next() {
                             break findings;
@@ -294,21 +311,7 @@ impl<E: Engine> Campaign<'_, E> {
                 },
             }
         };
-        conclude(*journal, &findings, identity, platform, run, begin)
-    }
-
-    fn store(
-        &self,
-        request: &TrialRequest,
-        deadline: &Deadline,
-        subject: &Subject,
-        observation: &Observation,
-        journal: &mut Journal,
-    ) -> Result<TrialRecord, CampaignError> {
-        let outcome = judge(self.workload, subject.kind, subject.port, observation);
-        let record = TrialRecord::new(self.workload, request, deadline, outcome, observation);
-        journal.append(&record)?;
-        Ok(record)
+        conclude(journal.into_inner(), &findings, identity, platform, run, begin)
     }
 
     fn tell(&self, record: &TrialRecord, run: bool, explorer: &Explorer) {

@@ -127,7 +127,7 @@ pub type Notice = Arc<dyn Fn(String) + Send + Sync>;
 /// A way of running apps.
 pub trait Engine: Send + Sync {
     /// An app made ready.
-    type Session: Session;
+    type Session: Session + 'static;
 
     /// How promptly it runs trials.
     fn pace(&self) -> Pace {

@@ -75,18 +75,18 @@ impl<'a> Benches<'a> {
         &self,
         app: &AppSpec,
         workload: &Workload,
-    ) -> Result<<DockerEngine as Engine>::Session, EngineError> {
+    ) -> Result<Arc<<DockerEngine as Engine>::Session>, EngineError> {
         let printer = self.printer.clone();
         let notice: Notice = Arc::new(move |message| printer.note(&message));
-        self.engine.prepare(app, workload, &format!("{}/{}", app.name, workload.name), notice).await
+        self.engine.prepare(app, workload, &format!("{}/{}", app.name, workload.name), notice).await.map(Arc::new)
     }
 
     /// Sees whether the workload passes as it is, after which it can be run under interventions.
-    pub(in super::super) async fn ready<'s, S: Session>(
+    pub(in super::super) async fn ready<'s, S: Session + 'static>(
         &'s self,
         app: &AppSpec,
         workload: &'s Workload,
-        session: &'s S,
+        session: &'s Arc<S>,
     ) -> Result<Runs<'s, S>, NotReady> {
         let name = format!("{}/{}", app.name, workload.name);
         let mut checks = Checks::new(session, workload, self.running.jobs(), &self.stop);
@@ -99,7 +99,7 @@ impl<'a> Benches<'a> {
     }
 }
 
-impl<S: Session> Runs<'_, S> {
+impl<S: Session + 'static> Runs<'_, S> {
     /// Runs the workload under an intervention until it is sure whether it passes.
     pub(in super::super) async fn run(&mut self, intervention: &Intervention) -> Settled {
         self.checks.run(intervention, self.wanted).await

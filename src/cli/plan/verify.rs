@@ -1,6 +1,7 @@
 //! `loupe plan --verify`: every step run, the plan corrected and verified again until it holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context;
 
@@ -111,10 +112,10 @@ async fn carry_out(
     Ok(result)
 }
 
-async fn with_sessions<'s, S: Session>(
+async fn with_sessions<'s, S: Session + 'static>(
     verification: &mut Verification<'_>,
     specs: &'s BTreeMap<String, Runnable>,
-    sessions: &'s BTreeMap<&str, Vec<(&'s crate::spec::Workload, S)>>,
+    sessions: &'s BTreeMap<&str, Vec<(&'s crate::spec::Workload, Arc<S>)>>,
     benches: &'s Benches<'_>,
     printer: &Printer,
 ) -> bool {
@@ -145,10 +146,10 @@ async fn with_sessions<'s, S: Session>(
 }
 
 /// The app's workloads, each of which passes as it is, or why that is not so; `None` if interrupted.
-async fn make_ready<'s, S: Session>(
+async fn make_ready<'s, S: Session + 'static>(
     name: &str,
     specs: &'s BTreeMap<String, Runnable>,
-    sessions: &'s BTreeMap<&str, Vec<(&'s crate::spec::Workload, S)>>,
+    sessions: &'s BTreeMap<&str, Vec<(&'s crate::spec::Workload, Arc<S>)>>,
     benches: &'s Benches<'_>,
 ) -> Option<Result<Vec<Runs<'s, S>>, String>> {
     let mut all = Vec::new();
@@ -165,7 +166,7 @@ async fn make_ready<'s, S: Session>(
 }
 
 /// Runs every workload; the first that fails decides. `None` if interrupted.
-async fn run<S: Session>(workloads: &mut [Runs<'_, S>], probe: &Probe, facts: Option<&AppFacts>) -> Option<Evidence> {
+async fn run<S: Session + 'static>(workloads: &mut [Runs<'_, S>], probe: &Probe, facts: Option<&AppFacts>) -> Option<Evidence> {
     let (mut all_runs, mut all_passes) = (0, 0);
     let mut made = Vec::new();
     for workload in workloads {
