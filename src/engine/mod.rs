@@ -10,6 +10,7 @@
 pub mod docker;
 pub mod process;
 pub mod simulated;
+mod supervisor;
 
 use std::future::Future;
 use std::sync::Arc;

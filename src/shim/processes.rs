@@ -33,6 +33,8 @@ struct Process {
     over: bool,
     /// How long it was seen in uninterruptible sleep: as a rule it waits for a disk then.
     blocked: Duration,
+    /// How long its main thread had waited for a processor when it was seen last.
+    starved: Duration,
 }
 
 /// Which of the processes in `/proc` are the app's.
@@ -55,6 +57,8 @@ pub(super) struct Processes {
     scanned: Instant,
     /// Whether there may be processes that were never seen.
     incomplete: bool,
+    /// Longest wait, for a processor or a disk, of a process that is gone.
+    wait_of_gone: Duration,
 }
 
 /// The fields of `/proc/[pid]/stat` that matter here.
@@ -98,7 +102,15 @@ impl Stat {
 impl Processes {
     /// `own_pid` is the supervisor, which is no part of the app.
     pub(super) fn new(own_pid: i32, realm: Realm) -> Self {
-        Self { own_pid, realm, known: BTreeMap::new(), deaths: Vec::new(), scanned: Instant::now(), incomplete: false }
+        Self {
+            own_pid,
+            realm,
+            known: BTreeMap::new(),
+            deaths: Vec::new(),
+            scanned: Instant::now(),
+            incomplete: false,
+            wait_of_gone: Duration::ZERO,
+        }
     }
 
     /// Takes note of a process that is known to exist.
@@ -119,7 +131,10 @@ impl Processes {
             ending_itself: false,
             over: false,
             blocked: Duration::ZERO,
+            starved: Duration::ZERO,
         });
+        // Of a zombie, too: it is the last chance.
+        known.starved = wait_of_thread(&format!("/proc/{pid}/schedstat")).unwrap_or(known.starved);
         if !stat.zombie {
             known.name.clone_from(&stat.name);
         } else if !known.over && stat.parent != self.own_pid && stat.exit_code != 0 {
@@ -181,12 +196,18 @@ impl Processes {
     }
 
     fn vanished(&mut self, pid: i32) {
-        if let Some(process) = self.known.remove(&pid)
+        if let Some(process) = self.remove(pid)
             && !process.over
         {
             let status = process.handle.as_ref().and_then(ProcessHandle::exit_status);
             self.account(process.name, status, process.ending_itself);
         }
+    }
+
+    fn remove(&mut self, pid: i32) -> Option<Process> {
+        let process = self.known.remove(&pid)?;
+        self.wait_of_gone = self.wait_of_gone.max(process.starved).max(process.blocked);
+        Some(process)
     }
 
     /// The process asked for its own end.
@@ -201,7 +222,7 @@ impl Processes {
 
     /// The supervisor reaped the process, with this wait status.
     pub(super) fn reaped(&mut self, pid: i32, status: i32) -> Ending {
-        let process = self.known.remove(&pid);
+        let process = self.remove(pid);
         if process.as_ref().is_none_or(|process| !process.over) {
             let name = process.map_or_else(|| format!("pid {pid}"), |process| process.name);
             self.account(name, Some(status), false);
@@ -224,9 +245,11 @@ impl Processes {
         self.known.keys().copied().filter(|pid| Stat::read(*pid).is_some_and(|stat| !stat.zombie)).collect()
     }
 
-    /// Longest time that one of the processes was blocked, as far as its main thread tells and looks at it can.
-    pub(super) fn blocked(&self) -> Duration {
-        self.known.values().map(|process| process.blocked).max().unwrap_or_default()
+    /// Longest time that one of the processes, also of those that are gone, waited for a disk or for a processor, as far as its main
+    /// thread tells.
+    pub(super) fn longest_wait(&self) -> Duration {
+        let waits = self.known.values().map(|process| process.blocked.max(process.starved));
+        waits.fold(self.wait_of_gone, Duration::max)
     }
 
     /// How many processes are known, zombies included.
@@ -269,11 +292,13 @@ pub(super) fn others() -> Vec<i32> {
 /// Longest time that a thread of the processes waited for a processor while it could have run: the second field of
 /// `/proc/[pid]/task/[tid]/schedstat`, in nanoseconds (`Documentation/scheduler/sched-stats.rst`). Zero where the kernel doesn't tell.
 pub(super) fn starved(pids: &[i32]) -> Duration {
-    let of_thread = |path: &std::path::Path| -> Option<u64> {
-        fs::read_to_string(path.join("schedstat")).ok()?.split_whitespace().nth(1)?.parse().ok()
-    };
     let threads = pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten().flatten();
-    Duration::from_nanos(threads.filter_map(|thread| of_thread(&thread.path())).max().unwrap_or(0))
+    threads.filter_map(|thread| wait_of_thread(thread.path().join("schedstat"))).max().unwrap_or_default()
+}
+
+fn wait_of_thread(schedstat: impl AsRef<std::path::Path>) -> Option<Duration> {
+    let nanoseconds = fs::read_to_string(schedstat).ok()?.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
 }
 
 /// Processor time of the processes and of those of their children that they have collected: the 14th to 17th field of
@@ -350,11 +375,34 @@ mod tests {
             ending_itself,
             over: false,
             blocked: Duration::ZERO,
+            starved: Duration::ZERO,
         };
         let mut processes = Processes::new(1, Realm::Namespace);
         processes.known.insert(1_000_001, process(true));
         processes.known.insert(1_000_002, process(false));
         processes.scan().unwrap();
         assert_eq!(processes.deaths(), [Death { process: "worker".into(), signal: UNKNOWN_SIGNAL.into() }]);
+    }
+
+    #[test]
+    fn the_wait_of_a_process_that_is_gone_is_remembered() {
+        let waited = |starved, blocked| Process {
+            name: "worker".into(),
+            start: 1,
+            handle: None,
+            ending_itself: true,
+            over: false,
+            blocked: Duration::from_millis(blocked),
+            starved: Duration::from_millis(starved),
+        };
+        let mut processes = Processes::new(1, Realm::Namespace);
+        processes.known.insert(1_000_001, waited(700, 0));
+        processes.known.insert(1_000_002, waited(0, 900));
+        processes.vanished(1_000_001);
+        processes.vanished(1_000_002);
+        assert_eq!(processes.longest_wait(), Duration::from_millis(900));
+        processes.known.insert(1_000_003, waited(1200, 0));
+        processes.reaped(1_000_003, 0);
+        assert_eq!((processes.longest_wait(), processes.count()), (Duration::from_millis(1200), 0));
     }
 }

@@ -122,6 +122,7 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
         processor_limit: request.processor_limit,
         files: request.files,
         killed_before,
+        overslept: Duration::ZERO,
     };
     if let Err(error) = supervisor.watch(control, &signals) {
         // With a pid namespace of its own the app ends with this process.
@@ -216,6 +217,8 @@ struct Supervisor {
     files: Vec<String>,
     /// How many processes of the control group the kernel had killed for want of memory before, if that is of interest.
     killed_before: Option<u64>,
+    /// Time by which this process woke up later than it asked to: it waited for a processor, or everything stood still.
+    overslept: Duration,
 }
 
 impl Supervisor {
@@ -230,6 +233,7 @@ impl Supervisor {
                 sources.extend(pipes.iter().filter_map(|pipe| pipe.as_ref().map(AsFd::as_fd)));
                 wait_for(&sources, Some(next_scan.saturating_duration_since(Instant::now())))?
             };
+            self.overslept += Instant::now().saturating_duration_since(next_scan);
             let mut ready = ready.into_iter();
             let mut is_ready = || ready.next().unwrap_or(false);
             let (commanded, signalled) = (is_ready(), is_ready());
@@ -303,6 +307,10 @@ impl Supervisor {
         loop {
             // Held while reaping, so that the notifier never sees a process that is gone and not accounted for.
             let mut processes = self.app.shared.processes();
+            if self.main.is_none() {
+                // Its last look, which tells how long it waited.
+                processes.add(self.app.main.as_raw());
+            }
             match sys::reap_any() {
                 Ok(Some((pid, status))) => {
                     let ending = processes.reaped(pid, status);
@@ -322,15 +330,15 @@ impl Supervisor {
         // Deaths until here are the app's own; what follows is ours. A dead main process may not have been reaped yet.
         self.reap()?;
         let shared = Arc::clone(&self.app.shared);
-        let (living, deaths, blocked) = {
+        let (living, deaths, longest_wait) = {
             let mut processes = shared.processes();
             processes.scan().context("cannot read /proc")?;
-            (processes.living(), processes.deaths().to_vec(), processes.blocked())
+            (processes.living(), processes.deaths().to_vec(), processes.longest_wait())
         };
         let main_lives = living.contains(&self.app.main.as_raw());
         let open_files = processes::open_files(&living);
         let peak_of_living = processes::peak_rss_kib(&living);
-        let starved = processes::starved(&living).max(blocked);
+        let starved = processes::starved(&living).max(longest_wait).max(self.overslept);
         self.kill_all(main_lives)?;
         self.drain()?;
         let files = collect(&self.files);

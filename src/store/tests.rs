@@ -440,6 +440,7 @@ fn everything_in_a_record_survives_the_disk() {
     let observation = Observation {
         not_started: None,
         deadline: Some(Duration::from_secs(10)),
+        noticed_late: Duration::ZERO,
         exhausted: None,
         ready: false,
         app: AppEnd {

@@ -29,63 +29,74 @@ pub fn judge(workload: &Workload, kind: Kind, port: Option<u16>, observation: &O
     }
 }
 
-/// Whether the failure that `outcome` tells of may be the hurry's or the host's doing: then it does not count by itself.
+/// Whether the failure that `outcome` tells of may be due to a short deadline or to load on the host: then it does not count by itself.
 ///
 /// A run that is given only a first look may be late because it is slow. And where a thread of app or client spent most of the
 /// time waiting for a processor, what depends on time (a deadline, what the client reached and printed) may go wrong without
-/// anybody's fault; not so where the app had ample processor time all the same, as one that spins has. A run that is alone is as
-/// quiet as it gets: its failures always count.
+/// anybody's fault; not so where the app had ample processor time all the same, as one that spins has. What a run that was ended at its
+/// deadline did or printed until then depends on time as well. Where Loupe itself noticed the deadline late, it may be that everything
+/// stood still. A run that is alone is as quiet as it gets: its failures always count.
 #[must_use]
 pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcome, observation: &Observation) -> bool {
     let Outcome::Fail(cause) = outcome else { return false };
-    // The share of the time, in hundredths, from which waiting for a processor explains the failure.
-    let share = match cause {
-        FailCause::Deadline { .. } | FailCause::NeverReady { .. } | FailCause::ProcessorTime { .. }
-            if request.care == Care::Usual =>
-        {
+    let is_late = match cause {
+        FailCause::Deadline { .. } | FailCause::NeverReady { .. } => true,
+        // Failed in another way, but after its time was over.
+        FailCause::OutputMismatch { .. }
+        | FailCause::OutputForbidden { .. }
+        | FailCause::OutputDiffers { .. }
+        | FailCause::CheckFailed { .. }
+        | FailCause::MissingFile { .. }
+        | FailCause::ExitCode { .. }
+        | FailCause::ExitedEarly { .. }
+        | FailCause::ClientExitCode { .. }
+        | FailCause::ClientDied { .. } => observation.deadline.is_some(),
+        FailCause::ProcessorTime { .. }
+        | FailCause::NotStarted { .. }
+        | FailCause::Died { .. }
+        | FailCause::OutOfMemory { .. } => false,
+    };
+    if (is_late || matches!(cause, FailCause::ProcessorTime { .. })) && request.care == Care::Usual {
+        return true;
+    }
+    if request.care == Care::Alone {
+        return false;
+    }
+    if is_late {
+        // Everything avoidable was seen to work by itself, and many notified calls take much processor time together. Without any
+        // intervention there is hardly another reason to be late than other load.
+        let by_load = matches!(request.purpose, Purpose::Joint | Purpose::Trace | Purpose::Baseline);
+        let stood_still = observation.deadline.is_some_and(|given| observation.noticed_late * 2 > given);
+        if by_load || stood_still {
             return true;
         }
-        // Everything avoidable was seen to work by itself, and many notified calls take much processor time together.
-        FailCause::Deadline { .. } | FailCause::NeverReady { .. }
-            // Without any intervention there is hardly another reason to be late than other load.
-            if matches!(request.purpose, Purpose::Joint | Purpose::Trace | Purpose::Baseline) =>
-        {
-            return request.care != Care::Alone;
-        }
+    }
+    let depends_on_time = match cause {
         FailCause::Deadline { .. }
         | FailCause::NeverReady { .. }
         | FailCause::ClientExitCode { .. }
-        | FailCause::ClientDied { .. } => 50,
+        | FailCause::ClientDied { .. } => true,
         FailCause::OutputMismatch { .. }
         | FailCause::OutputForbidden { .. }
         | FailCause::OutputDiffers { .. }
-        | FailCause::CheckFailed { .. }
-            if observation.client.is_some() =>
-        {
-            50
-        }
-        FailCause::OutputMismatch { .. }
-        | FailCause::OutputForbidden { .. }
-        | FailCause::OutputDiffers { .. }
-        | FailCause::CheckFailed { .. }
-        | FailCause::ProcessorTime { .. }
+        | FailCause::CheckFailed { .. } => observation.client.is_some() || is_late,
+        FailCause::ExitCode { .. } | FailCause::ExitedEarly { .. } | FailCause::MissingFile { .. } => is_late,
+        FailCause::ProcessorTime { .. }
         | FailCause::NotStarted { .. }
-        | FailCause::ExitCode { .. }
         | FailCause::Died { .. }
-        | FailCause::ExitedEarly { .. }
-        | FailCause::MissingFile { .. }
-        | FailCause::OutOfMemory { .. } => return false,
+        | FailCause::OutOfMemory { .. } => false,
     };
+    depends_on_time && was_starved(deadline, observation)
+}
+
+/// Whether a thread of app or client waited for a processor for more than half of the time.
+fn was_starved(deadline: &Deadline, observation: &Observation) -> bool {
     let client_starved = observation.client.as_ref().map_or(Duration::ZERO, |client| client.starved);
     let had_ample = deadline.ample.is_some_and(|ample| observation.app.cpu_time >= ample);
     let app_starved = if had_ample { Duration::ZERO } else { observation.app.starved };
-    let starved = app_starved.max(client_starved);
     // Ending an app that is late takes time as well, much of it on a busy machine.
-    let given = match cause {
-        FailCause::Deadline { deadline_ms } | FailCause::NeverReady { deadline_ms, .. } => Duration::from_millis(*deadline_ms),
-        _ => Duration::MAX,
-    };
-    request.care != Care::Alone && starved * 100 > observation.timings.workload.min(given) * share
+    let given = observation.deadline.unwrap_or(Duration::MAX);
+    app_starved.max(client_starved) * 2 > observation.timings.workload.min(given)
 }
 
 /// What the run measured of the app's performance.
@@ -130,7 +141,7 @@ fn failure(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Obs
         Kind::RunToCompletion => wrong_exit(observation, success.exit_code),
     };
     end_of_main
-        .or_else(|| late(port, observation))
+        .or_else(|| late(kind, port, observation))
         .or_else(|| client_failure(observation, success.exit_code))
         .or_else(|| {
             let (stdout, stderr) = match &observation.client {
@@ -163,7 +174,15 @@ fn wrong_exit(observation: &Observation, expected: i32) -> Option<FailCause> {
     }
 }
 
-fn late(port: Option<u16>, observation: &Observation) -> Option<FailCause> {
+/// A trial that was ended because its time was over. What had ended by itself when stock was taken is not late: how it ended decides.
+fn late(kind: Kind, port: Option<u16>, observation: &Observation) -> Option<FailCause> {
+    let ended = match (kind, &observation.client) {
+        (Kind::RunToCompletion, _) => observation.app.main.is_some(),
+        (Kind::Server, client) => client.as_ref().is_some_and(|client| client.ending.is_some()),
+    };
+    if ended {
+        return None;
+    }
     let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if let Some(limit) = observation.exhausted {
         return Some(FailCause::ProcessorTime { limit_ms: milliseconds(limit) });
@@ -327,6 +346,7 @@ mod tests {
     #[test]
     fn a_deadline_says_whether_the_server_ever_listened() {
         let mut observation = good_server();
+        observation.client.as_mut().unwrap().ending = None;
         observation.deadline = Some(Duration::from_secs(3));
         assert_eq!(serve(&workload(), &observation), Outcome::Fail(FailCause::Deadline { deadline_ms: 3000 }));
         observation.ready = false;
@@ -392,6 +412,55 @@ mod tests {
     }
 
     #[test]
+    fn what_ended_by_itself_before_stock_was_taken_is_not_late() {
+        let mut completed = good_run();
+        completed.deadline = Some(Duration::from_secs(3));
+        assert_eq!(run(&workload(), &completed), Outcome::Pass);
+        completed.exhausted = Some(Duration::from_secs(1));
+        assert_eq!(run(&workload(), &completed), Outcome::Pass);
+        completed.app.main = None;
+        assert!(matches!(run(&workload(), &completed), Outcome::Fail(FailCause::ProcessorTime { .. })));
+
+        let mut served = good_server();
+        served.deadline = Some(Duration::from_secs(3));
+        assert_eq!(serve(&workload(), &served), Outcome::Pass);
+        served.client.as_mut().unwrap().ending = Some(Ending::Exited(1));
+        assert!(matches!(serve(&workload(), &served), Outcome::Fail(FailCause::ClientExitCode { .. })));
+        served.client.as_mut().unwrap().ending = None;
+        assert!(matches!(serve(&workload(), &served), Outcome::Fail(FailCause::Deadline { .. })));
+        served.client = None;
+        assert!(matches!(serve(&workload(), &served), Outcome::Fail(FailCause::Deadline { .. })));
+    }
+
+    #[test]
+    fn what_fails_after_its_deadline_is_in_doubt_as_if_it_were_late() {
+        let mut observation = good_run();
+        observation.app.main = Some(Ending::Exited(1));
+        observation.timings.workload = Duration::from_secs(4);
+        let outcome = run(&workload(), &observation);
+        let doubtful = |care, observation: &Observation| is_doubtful(&request(care), &DEADLINE, &outcome, observation);
+        observation.app.starved = Duration::from_secs(2);
+        assert!(!doubtful(Care::Usual, &observation) && !doubtful(Care::Patient, &observation));
+        observation.deadline = Some(Duration::from_secs(3));
+        assert!(doubtful(Care::Usual, &observation) && doubtful(Care::Patient, &observation));
+        assert!(!doubtful(Care::Alone, &observation));
+        observation.app.starved = Duration::ZERO;
+        assert!(doubtful(Care::Usual, &observation) && !doubtful(Care::Patient, &observation));
+    }
+
+    #[test]
+    fn what_is_late_while_everything_stood_still_is_in_doubt() {
+        let mut observation = Observation { deadline: Some(Duration::from_secs(3)), ..Observation::default() };
+        observation.timings.workload = Duration::from_secs(5);
+        let outcome = run(&workload(), &observation);
+        let doubtful = |observation: &Observation| is_doubtful(&request(Care::Patient), &DEADLINE, &outcome, observation);
+        observation.noticed_late = Duration::from_secs(1);
+        assert!(!doubtful(&observation));
+        observation.noticed_late = Duration::from_secs(2);
+        assert!(doubtful(&observation));
+    }
+
+    #[test]
     fn what_depends_on_time_is_in_doubt_where_time_was_short_or_the_processor_busy() {
         let late = Outcome::Fail(FailCause::Deadline { deadline_ms: 3000 });
         let mismatch = Outcome::Fail(FailCause::OutputMismatch { stream: "stdout".into(), pattern: "x".into() });
@@ -423,6 +492,7 @@ mod tests {
         assert!(doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
         observation.timings.workload = Duration::from_secs(60);
+        observation.deadline = Some(Duration::from_secs(3));
         observation.app.starved = Duration::from_millis(2500);
         assert!(doubtful(Care::Patient, &late, &observation), "ending it took most of the time");
         observation.app.cpu_time = Duration::from_millis(600);

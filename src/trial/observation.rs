@@ -73,8 +73,8 @@ pub struct AppEnd {
     pub cpu_time: Duration,
     /// Open files of all its processes when the trial ended; `None` where it could not be counted.
     pub open_files: Option<u64>,
-    /// Time that the one of its threads alive at the end which waited longest for a processor spent waiting for one.
-    /// Or for a disk, if that is longer.
+    /// Longest time that one of its threads waited for a processor, or for a disk; or that the supervisor itself was kept waiting, as when
+    /// the whole machine stood still. Of processes that had ended by then, the main thread counts.
     pub starved: Duration,
 }
 
@@ -136,6 +136,8 @@ pub struct Observation {
     pub not_started: Option<String>,
     /// Whether the trial was ended at its deadline, and which that was.
     pub deadline: Option<Duration>,
+    /// Time between that deadline and the moment at which the engine noticed it: long where Loupe itself was stopped, or got no processor.
+    pub noticed_late: Duration,
     /// Whether the trial was ended because the app took too much processor time, and how much it might.
     pub exhausted: Option<Duration>,
     /// Whether the port was seen listening; always `true` for workloads that wait for none.

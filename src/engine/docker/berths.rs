@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::containers::{Container, Containers, lock};
 use super::conversation::{Broken, Conversation};
+use crate::engine::supervisor::Conversation as _;
 use crate::trial::Trouble;
 use crate::trial::wire::{Command, Event};
 

@@ -8,6 +8,7 @@ use bollard::query_parameters::AttachContainerOptions;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use crate::engine::supervisor;
 use crate::trial::wire::{Command, Decoder, Event};
 
 /// Why the conversation is over.
@@ -51,15 +52,18 @@ impl Conversation {
         let AttachContainerResults { output, input } = docker.attach_container(container, Some(options)).await?;
         Ok(Self { output, input, decoder: Decoder::default(), said: String::new() })
     }
+}
 
-    pub(super) async fn send(&mut self, command: &Command) -> Result<(), Broken> {
+impl supervisor::Conversation for Conversation {
+    type Broken = Broken;
+
+    async fn send(&mut self, command: &Command) -> Result<(), Broken> {
         let broken = |error: std::io::Error| Broken::Stream(error.to_string());
         self.input.write_all(&command.frame().encode()).await.map_err(broken)?;
         self.input.flush().await.map_err(broken)
     }
 
-    /// The next event. Can be dropped and called again without losing anything.
-    pub(super) async fn next(&mut self) -> Result<Event, Broken> {
+    async fn next(&mut self) -> Result<Event, Broken> {
         loop {
             let garbled = |error: crate::trial::wire::WireError| Broken::Garbled(error.to_string());
             if let Some(frame) = self.decoder.next_frame().map_err(garbled)? {

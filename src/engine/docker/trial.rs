@@ -14,6 +14,7 @@ use super::super::Subject;
 use super::berths::{Berth, Maker, Slot};
 use super::containers::{Container, Containers, engine_trouble};
 use super::conversation::{Broken, Conversation};
+use crate::engine::supervisor::{self, Conversation as _};
 use crate::shim;
 use crate::spec::{Kind, Workload};
 use crate::trial::wire::{AppReport, Command, Event, FILE_LIMIT, Job, JobEnd, JobFile, Launch};
@@ -67,6 +68,7 @@ impl Setting<'_> {
         };
         let mut observation = Observation {
             deadline: course.late,
+            noticed_late: course.noticed_late,
             exhausted: course.exhausted.then_some(deadline.processor).flatten(),
             ready: self.subject.port.is_none() || course.ready.is_some(),
             timings: Timings {
@@ -163,10 +165,13 @@ impl Setting<'_> {
             return Some(JobEnd::default());
         }
         let end = async {
-            slot.conversation.send(&Command::Cancel).await?;
+            // A job that is over by now has said so already.
+            let sent = slot.conversation.send(&Command::Cancel).await;
             loop {
-                if let Event::JobEnded(end) = slot.conversation.next().await? {
-                    return Ok::<_, Broken>(end);
+                match slot.conversation.next().await {
+                    Ok(Event::JobEnded(end)) => return Ok::<_, Broken>(end),
+                    Ok(_) => {}
+                    Err(broken) => return Err(sent.err().unwrap_or(broken)),
                 }
             }
         };
@@ -175,21 +180,7 @@ impl Setting<'_> {
 
     /// Tells the app's supervisor that the trial is over and waits for its report.
     async fn finish(self, container: &Container, app: &mut Conversation) -> Result<AppReport, Trouble> {
-        let report = async {
-            app.send(&Command::Finish).await?;
-            loop {
-                match app.next().await? {
-                    Event::Report(report) => return Ok(Ok(*report)),
-                    Event::MainEnded { .. } => {}
-                    event => {
-                        if let Err(trouble) = expect_no_trouble(event) {
-                            return Ok(Err(trouble));
-                        }
-                    }
-                }
-            }
-        };
-        match timeout(SHIM_LIMIT, report).await {
+        match timeout(SHIM_LIMIT, supervisor::report(app)).await {
             Ok(Ok(report)) => report,
             Ok(Err(broken)) => self.broken(&container.id, &broken).await,
             Err(_) => Err(Trouble::Shim(format!("no report within {SHIM_LIMIT:?}"))),
@@ -329,6 +320,8 @@ struct Course<'a> {
     job_running: bool,
     /// The deadline that ended it, if one did.
     late: Option<Duration>,
+    /// Time by which that was noticed too late.
+    noticed_late: Duration,
     /// Whether the app had taken as much processor time as it might.
     exhausted: bool,
 }
@@ -344,6 +337,7 @@ impl<'a> Course<'a> {
             client: None,
             job_running,
             late: None,
+            noticed_late: Duration::ZERO,
             exhausted: false,
         }
     }
@@ -359,6 +353,8 @@ impl<'a> Course<'a> {
         let mut stay_until: Option<tokio::time::Instant> = None;
         loop {
             tokio::select! {
+                // What has happened goes before the time it took: this process may have been stopped meanwhile.
+                biased;
                 event = app.next() => match event {
                     Ok(Event::Report(report)) => {
                         self.report = Some(*report);
@@ -407,6 +403,7 @@ impl<'a> Course<'a> {
                 () = sleep_until(stay_until.unwrap_or(end)), if stay_until.is_some() => return Ok(()),
                 () = sleep_until(end), if stay_until.is_none() => {
                     self.late = Some(limit);
+                    self.noticed_late = tokio::time::Instant::now().saturating_duration_since(end);
                     return Ok(());
                 }
             }

@@ -10,6 +10,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command as Process};
 use tokio::time::timeout;
 
 use super::executable::Executable;
+use crate::engine::supervisor::{self, Conversation as _};
 use crate::trial::wire::{Command, Decoder, Event, Nest};
 
 /// Longest wait for a shim to make surroundings, which takes it milliseconds on a machine that is not busy.
@@ -71,26 +72,6 @@ impl Conversation {
         Ok(Self { child, input, output, decoder: Decoder::default(), buffer: vec![0; 16 * 1024] })
     }
 
-    pub(super) async fn send(&mut self, command: &Command) -> Result<(), String> {
-        let sent = self.input.write_all(&command.frame().encode()).await;
-        sent.map_err(|error| format!("the shim is gone: {error}"))
-    }
-
-    /// The next event. Can be dropped and called again without losing anything.
-    pub(super) async fn next(&mut self) -> Result<Event, String> {
-        let garbled = |error: crate::trial::wire::WireError| format!("the shim said something unintelligible: {error}");
-        loop {
-            if let Some(frame) = self.decoder.next_frame().map_err(garbled)? {
-                return Event::from_frame(&frame).map_err(garbled);
-            }
-            match self.output.read(&mut self.buffer).await {
-                Ok(0) => return Err(self.end_in_words()),
-                Ok(count) => self.decoder.push(&self.buffer[..count]),
-                Err(error) => return Err(format!("the shim is gone: {error}")),
-            }
-        }
-    }
-
     fn end_in_words(&mut self) -> String {
         match self.child.try_wait() {
             Ok(Some(status)) => format!("the shim ended without a report ({status})"),
@@ -105,6 +86,29 @@ impl Conversation {
         if timeout(END_LIMIT, child.wait()).await.is_err() {
             // It is killed at the latest when it is dropped.
             let _ = child.kill().await;
+        }
+    }
+}
+
+impl supervisor::Conversation for Conversation {
+    type Broken = String;
+
+    async fn send(&mut self, command: &Command) -> Result<(), String> {
+        let sent = self.input.write_all(&command.frame().encode()).await;
+        sent.map_err(|error| format!("the shim is gone: {error}"))
+    }
+
+    async fn next(&mut self) -> Result<Event, String> {
+        let garbled = |error: crate::trial::wire::WireError| format!("the shim said something unintelligible: {error}");
+        loop {
+            if let Some(frame) = self.decoder.next_frame().map_err(garbled)? {
+                return Event::from_frame(&frame).map_err(garbled);
+            }
+            match self.output.read(&mut self.buffer).await {
+                Ok(0) => return Err(self.end_in_words()),
+                Ok(count) => self.decoder.push(&self.buffer[..count]),
+                Err(error) => return Err(format!("the shim is gone: {error}")),
+            }
         }
     }
 }

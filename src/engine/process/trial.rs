@@ -9,6 +9,7 @@ use tokio::time::{sleep_until, timeout};
 use super::conversation::{Conversation, Place};
 use super::session::ProcessSession;
 use crate::engine::Session;
+use crate::engine::supervisor::{self, Conversation as _};
 use crate::trial::wire::{AppReport, Command, Event, Launch};
 use crate::trial::{Deadline, Observation, Timings, TrialRequest, Trouble};
 
@@ -45,8 +46,8 @@ pub(super) async fn run(
     let report = if let Some(report) = report {
         report
     } else {
-        let report = timeout(SHIM_LIMIT, finish(&mut conversation)).await;
-        report.map_err(|_| Trouble::Shim(format!("no report within {SHIM_LIMIT:?}")))??
+        let report = timeout(SHIM_LIMIT, supervisor::report(&mut conversation)).await;
+        report.map_err(|_| Trouble::Shim(format!("no report within {SHIM_LIMIT:?}")))?.map_err(Trouble::Shim)??
     };
     session.end(conversation);
     observation.timings = Timings { setup: started - begin, ready: None, ..observation.timings };
@@ -101,6 +102,8 @@ async fn watch(
     let end = tokio::time::Instant::from_std(started + limit);
     loop {
         tokio::select! {
+            // What has happened goes before the time it took: this process may have been stopped meanwhile.
+            biased;
             event = conversation.next() => match event.map_err(Trouble::Shim)? {
                 Event::Report(report) => return Ok(Some(*report)),
                 Event::Exhausted => {
@@ -111,19 +114,9 @@ async fn watch(
             },
             () = sleep_until(end) => {
                 observation.deadline = Some(limit);
+                observation.noticed_late = started.elapsed().saturating_sub(limit);
                 return Ok(None);
             }
-        }
-    }
-}
-
-/// Tells the supervisor that the trial is over and waits for its report.
-async fn finish(conversation: &mut Conversation) -> Result<AppReport, Trouble> {
-    conversation.send(&Command::Finish).await.map_err(Trouble::Shim)?;
-    loop {
-        match conversation.next().await.map_err(Trouble::Shim)? {
-            Event::Report(report) => return Ok(*report),
-            event => expect_no_trouble(event)?,
         }
     }
 }
