@@ -142,7 +142,7 @@ fn scratch_folders(pid: u32) -> Vec<PathBuf> {
 #[test]
 fn known_answer_programs_get_the_verdicts_they_get_in_containers() {
     let (true, Some(apps)) = (can_isolate(), fixtures()) else { return };
-    for name in ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads"] {
+    for name in ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads", "hot"] {
         let folder = apps.join(name);
         let told = run(&["--", folder.join(name).to_str().unwrap()]);
         assert_eq!(told.code, Some(0), "{name}: {}", told.errors);
@@ -161,6 +161,16 @@ fn known_answer_programs_get_the_verdicts_they_get_in_containers() {
         }
         assert!(compared > 0, "{name}");
     }
+}
+
+#[test]
+fn hits_that_were_not_counted_are_not_taken_for_none() {
+    if !can_isolate() {
+        return;
+    }
+    let told = output(&mut loupe(&["run", "--features", "none", "--no-hits", "--", "true"]));
+    let table = text(&told.stdout);
+    assert!(table.contains("passes (hits not counted)") && !table.contains("proves nothing"), "{table}");
 }
 
 #[test]

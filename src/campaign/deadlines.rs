@@ -2,6 +2,10 @@
 //!
 //! A first look is given little time: what hangs is found out soon, and what is merely slow gets much more in the run that
 //! repeats it. A failure at the first deadline alone is no evidence ([`crate::trial::is_doubtful`]).
+//!
+//! An answer of the supervisor takes some hundred times as long as the call that it stands for. A call that an app makes very often is
+//! therefore slow when it is treated, which is none of the app's doing. So the run that repeats a look gets the time that the answers
+//! take: as many as a trace counted calls, at the price that the traces were slower than the fastest baseline, per call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +13,7 @@ use std::time::Duration;
 use crate::engine::Pace;
 use crate::spec::Workload;
 use crate::store::TrialRecord;
-use crate::trial::{Care, Deadline, Item, Purpose, TrialRequest};
+use crate::trial::{Care, Deadline, Item, Purpose, TrialRequest, Watch};
 
 /// Deadline of runs without intervention, from which other deadlines are derived.
 pub(super) const FIRST: Duration = Duration::from_secs(120);
@@ -17,6 +21,11 @@ pub(super) const FIRST: Duration = Duration::from_secs(120);
 /// Treated calls of a repetition that are answered at once: so many at least, and so many times more than a trace has.
 const PROMPT_ANSWERS: u64 = 20_000;
 const PROMPT_FACTOR: u64 = 10;
+
+/// Times more than measured that an answer may take: trials run concurrently.
+const ANSWER_FACTOR: u32 = 2;
+/// Highest price of an answer; what is more is load on the host.
+const DEAREST_ANSWER: Duration = Duration::from_micros(500);
 
 /// How a deadline follows from the slowest baseline run.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +97,8 @@ pub(super) struct Deadlines {
     most_processor: Duration,
     /// How often each item was used in a trace, the highest count of all.
     uses: BTreeMap<Item, u64>,
+    /// Calls that the traces counted, and the time that their workloads took: of the trace with the dearest calls.
+    traced: Option<(u64, Duration)>,
 }
 
 impl Deadlines {
@@ -104,6 +115,7 @@ impl Deadlines {
             fastest_work: Duration::ZERO,
             most_processor: Duration::ZERO,
             uses: BTreeMap::new(),
+            traced: None,
         }
     }
 
@@ -121,6 +133,14 @@ impl Deadlines {
                 let most = self.uses.entry(item).or_default();
                 *most = count.max(*most);
             }
+            let ready = record.durations.ready_ms.unwrap_or(0);
+            let work = Duration::from_millis(record.durations.workload_ms.saturating_sub(ready));
+            let calls = record.answers();
+            let dearer =
+                |(before, time): (u64, Duration)| work.as_nanos() * u128::from(before) > time.as_nanos() * u128::from(calls);
+            if calls > 0 && self.traced.is_none_or(dearer) {
+                self.traced = Some((calls, work));
+            }
         }
     }
 
@@ -132,15 +152,33 @@ impl Deadlines {
         repeats.then(|| PROMPT_ANSWERS.max(uses.saturating_mul(PROMPT_FACTOR)))
     }
 
+    /// Time that one answer takes, as the traces showed in which every call got one.
+    fn answer(&self) -> Duration {
+        let Some((calls, time)) = self.traced else { return Duration::ZERO };
+        let price = time.saturating_sub(self.fastest_work).as_nanos() / u128::from(calls);
+        Duration::from_nanos(u64::try_from(price).unwrap_or(u64::MAX)).min(DEAREST_ANSWER)
+    }
+
+    /// Time that the answers to the notified calls of a trial take, if the app makes as many as in a trace.
+    fn answers(&self, request: &TrialRequest) -> Duration {
+        let count = match request.watch {
+            Watch::Nothing => 0,
+            Watch::Everything => self.traced.map_or(0, |(calls, _)| calls),
+            Watch::Treated => request.intervention.iter().map(|(item, _)| self.uses.get(&item).copied().unwrap_or(0)).sum(),
+        };
+        self.answer().saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)).saturating_mul(ANSWER_FACTOR)
+    }
+
     pub(super) fn of(&self, request: &TrialRequest) -> Deadline {
         let at_first = request.care == Care::Usual;
         let rules = self.rules;
-        let ample = Some(rules.ample.of(self.most_processor)).filter(|_| !self.most_processor.is_zero());
+        let answers = if at_first { Duration::ZERO } else { self.answers(request) };
+        let ample = Some(rules.ample.of(self.most_processor) + answers).filter(|_| !self.most_processor.is_zero());
         let prompt_answers = self.prompt_answers(request);
         if let Some(fixed) = self.fixed {
             // A run that repeats one which was late gets twice the time: what fails then is not just slow.
             let fixed = if at_first || request.intervention.is_empty() { fixed } else { fixed * 2 };
-            return Deadline { ample, prompt_answers, ..Deadline::within(fixed) };
+            return Deadline { ample, prompt_answers, ..Deadline::within(fixed + answers) };
         }
         if request.intervention.is_empty() {
             return Deadline::within(FIRST);
@@ -150,8 +188,8 @@ impl Deadlines {
         } else {
             (rules.ready, rules.work, rules.processor)
         };
-        let (ready, work) = (ready.of(self.slowest_ready), work.of(self.slowest_work));
-        let processor = processor.map(|rule| self.most_processor + rule.of(self.most_processor).max(self.fastest_work));
+        let (ready, work) = (ready.of(self.slowest_ready) + answers, work.of(self.slowest_work) + answers);
+        let processor = processor.map(|rule| self.most_processor + rule.of(self.most_processor).max(self.fastest_work) + answers);
         Deadline { ready, work, total: ready + work, processor, ample, prompt_answers }
     }
 }
@@ -159,7 +197,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::{CallStatistics, Observation, Outcome, Timings, TrialId, Watch};
+    use crate::trial::{CallStatistics, Observation, Outcome, Timings, TrialId};
 
     fn request(purpose: Purpose, intervention: &str, replica: u32, care: Care) -> TrialRequest {
         let watch = if purpose == Purpose::Trace { Watch::Everything } else { Watch::Treated };
@@ -195,6 +233,32 @@ mod tests {
         assert_eq!((again.work, again.processor), (Duration::from_secs(3), None));
         let without = Deadlines::new(&Workload::named("w"), Pace::Containers);
         assert_eq!(without.of(&request(Purpose::Baseline, "none", 0, Care::Patient)).ample, None);
+    }
+
+    #[test]
+    fn a_repetition_has_the_time_that_its_answers_take() {
+        let mut deadlines = taught();
+        // 100 ms without, and 600 ms with 5,000 answers: 100 us each.
+        deadlines.traced = Some((5000, Duration::from_millis(600)));
+        let of = |intervention, watch, care| {
+            let request = TrialRequest { watch, ..request(Purpose::Single, intervention, 1, care) };
+            deadlines.of(&request).work
+        };
+        assert_eq!(of("stub=read", Watch::Treated, Care::Patient), Duration::from_secs(4));
+        assert_eq!(of("stub=close", Watch::Treated, Care::Patient), Duration::from_secs(3));
+        assert_eq!(of("stub=close", Watch::Everything, Care::Patient), Duration::from_secs(4));
+        assert_eq!(of("stub=read", Watch::Nothing, Care::Patient), Duration::from_secs(3));
+        assert_eq!(of("stub=read", Watch::Treated, Care::Usual), Duration::from_millis(1200), "a look is short");
+    }
+
+    #[test]
+    fn the_price_of_an_answer_is_that_of_the_slowest_trace_over_the_fastest_baseline() {
+        let mut deadlines = taught();
+        assert_eq!(deadlines.answer(), Duration::ZERO, "the trace took no longer than the baseline");
+        deadlines.traced = Some((200_000, Duration::from_millis(2100)));
+        assert_eq!(deadlines.answer(), Duration::from_micros(10));
+        deadlines.traced = Some((10, Duration::from_secs(60)));
+        assert_eq!(deadlines.answer(), DEAREST_ANSWER);
     }
 
     #[test]

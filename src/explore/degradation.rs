@@ -129,6 +129,7 @@ mod tests {
             peak_rss_kib: rss,
             cpu_time: Duration::from_millis(cpu_ms),
             open_files: Some(files),
+            answers: 0,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::table::{Align, Table};
 use crate::explore::Verdict;
 use crate::store::{DetailRow, Finished, Stored, TrialRecord};
-use crate::trial::{Item, Outcome, Purpose, Treatment};
+use crate::trial::{Item, Outcome, Purpose, Treatment, Watch};
 
 /// What the single trials of each call and treatment gave, in words.
 struct Reasons(BTreeMap<(Item, Treatment), Vec<String>>);
@@ -35,6 +35,7 @@ impl Reasons {
 
 fn words(trial: &TrialRecord, item: Item) -> String {
     match &trial.result {
+        Outcome::Pass if trial.watch == Watch::Nothing => "passes (hits not counted)".to_owned(),
         Outcome::Pass => match trial.count(item) {
             0 => "passes, but it was never treated: proves nothing".to_owned(),
             1 => "passes (1 hit)".to_owned(),

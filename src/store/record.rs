@@ -274,6 +274,12 @@ impl TrialRecord {
         }
     }
 
+    /// Number of calls that the supervisor answered.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.hits.values().map(|hits| hits.count).sum()
+    }
+
     /// How often `item` was seen, or treated.
     #[must_use]
     pub fn count(&self, item: impl Into<Item>) -> u64 {
@@ -298,6 +304,7 @@ impl TrialRecord {
             peak_rss_kib: self.app.peak_rss_kib,
             cpu_time: Duration::from_millis(self.app.cpu_ms),
             open_files: self.app.open_files,
+            answers: self.answers(),
         };
         let treated = self.hits.iter().filter(|(call, _)| self.intervention.get(**call).is_some());
         let latest = ordered(treated.filter_map(|(call, hits)| Some((hits.last?, *call))));

@@ -111,6 +111,7 @@ pub fn measures(workload: &Workload, observation: &Observation) -> Measures {
         peak_rss_kib: app.peak_rss_kib,
         cpu_time: app.cpu_time,
         open_files: app.open_files,
+        answers: observation.calls.calls.values().map(|statistics| statistics.count).sum(),
     }
 }
 
