@@ -243,6 +243,7 @@ async fn one_by_one(
             intervention: record.intervention.clone(),
             replica: record.replica,
             care: record.care,
+            traced: None,
         };
         session.expect(0, 1);
         let deadline = Deadline { processor: processor_limit(record), ..Deadline::within(limit) };
@@ -365,6 +366,7 @@ async fn trace(engine: &DockerEngine) -> anyhow::Result<Value> {
                 intervention: Intervention::none(),
                 replica: u32::try_from(round)?,
                 care: Care::Alone,
+                traced: None,
             };
             session.expect(1, 1);
             let limit = workload.timeout.unwrap_or(Duration::from_secs(120));

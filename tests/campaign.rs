@@ -322,6 +322,20 @@ fn other_image_is_verified_by_group_trials_and_keeps_the_evidence() {
 }
 
 #[test]
+fn results_of_which_no_fallbacks_are_known_are_not_taken_over() {
+    let results = tempfile::tempdir().unwrap();
+    let mut engine = SimulatedEngine::new(USED, behave);
+    let first = Batch::of(&engine, &[app("one")], &options(results.path()));
+    let fallbacks = results.path().join("one").join(WORKLOAD).join("fallbacks.csv");
+    assert_eq!(std::fs::read_to_string(&fallbacks).unwrap(), "item,treatment,uses\n");
+    std::fs::remove_file(&fallbacks).unwrap();
+    engine.image = "sha256:another".to_owned();
+    let second = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert_eq!(second.run(), first.run());
+    assert!(fallbacks.exists());
+}
+
+#[test]
 fn interrupted_recheck_is_resumed_as_one() {
     let results = tempfile::tempdir().unwrap();
     let mut engine = SimulatedEngine::new(USED, behave);

@@ -385,6 +385,19 @@ fn check(bench: &Bench, results: &Path, name: &str, end: &Value) -> Checked {
     if let Some(expected) = expectation(&folder, workload, "why") {
         check_why(&expected, name, results, &mut checked);
     }
+    if let Some(expected) = expectation(&folder, workload, "fallbacks") {
+        let found = fs::read_to_string(own_results.join("fallbacks.csv")).unwrap_or_default();
+        let same = found.split_once('\n').is_some_and(|(_, lines)| lines == expected);
+        checked.hold(if same { Ok(()) } else { Err(format!("fallbacks are\n{found}")) });
+    }
+    if let Some(expected) = expectation(&folder, workload, "not-made") {
+        let summary = fs::read(own_results.join("summary.json")).unwrap_or_default();
+        let summary: Value = serde_json::from_slice(&summary).unwrap_or_default();
+        let is_found = |line: &str| summary["not-made"].as_array().is_some_and(|items| items.iter().any(|item| item == line));
+        for line in expected.lines() {
+            checked.hold(if is_found(line) { Ok(()) } else { Err(format!("{line} is not among {}", summary["not-made"])) });
+        }
+    }
     let foreign_calls = cfg!(target_arch = "x86_64") || app != "foreign-abi";
     if let Some(expected) = expectation(&folder, workload, "reported").filter(|_| foreign_calls) {
         check_reported(&expected, app, results, &mut checked);

@@ -142,7 +142,7 @@ fn scratch_folders(pid: u32) -> Vec<PathBuf> {
 #[test]
 fn known_answer_programs_get_the_verdicts_they_get_in_containers() {
     let (true, Some(apps)) = (can_isolate(), fixtures()) else { return };
-    for name in ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads", "hot"] {
+    for name in ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads", "hot", "fallbacks"] {
         let folder = apps.join(name);
         let told = run(&["--", folder.join(name).to_str().unwrap()]);
         assert_eq!(told.code, Some(0), "{name}: {}", told.errors);
@@ -171,6 +171,23 @@ fn hits_that_were_not_counted_are_not_taken_for_none() {
     let told = output(&mut loupe(&["run", "--features", "none", "--no-hits", "--", "true"]));
     let table = text(&told.stdout);
     assert!(table.contains("passes (hits not counted)") && !table.contains("proves nothing"), "{table}");
+}
+
+#[test]
+fn what_takes_the_place_of_a_stubbed_call_is_part_of_the_results() {
+    let (true, Some(apps)) = (can_isolate(), fixtures()) else { return };
+    let folder = apps.join("fallbacks");
+    let results = tempfile::tempdir().unwrap();
+    let program = folder.join("fallbacks");
+    let arguments = ["run", "--results", results.path().to_str().unwrap(), "--", program.to_str().unwrap()];
+    let ran = output(&mut loupe(&arguments));
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    let own = results.path().join("fallbacks/command");
+    let stored = fs::read_to_string(own.join("fallbacks.csv")).unwrap();
+    let expected = fs::read_to_string(folder.join("expected.fallbacks")).unwrap();
+    assert_eq!(stored, format!("item,treatment,uses\n{expected}"));
+    let summary: Value = serde_json::from_slice(&fs::read(own.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["not-made"], serde_json::json!(["ppoll", "waitid"]));
 }
 
 #[test]

@@ -109,6 +109,7 @@ impl Shim {
             output_limit: 64 * 1024,
             processor_limit: None,
             prompt_answers: None,
+            traced: None,
             files: vec!["/etc/hostname".to_owned(), "/etc".to_owned(), "/nonexistent".to_owned()],
         };
         change(&mut launch);
@@ -218,6 +219,55 @@ fn what_follows_an_answer_is_recorded_with_its_arguments_and_what_it_writes() {
     assert_eq!((often.len(), count(&report, "getpgid")), (3, 100));
     assert!(often.iter().all(|after| after.next.len() == CALLS_AFTER));
     assert!(report.calls.sequences.is_empty());
+}
+
+#[test]
+fn what_no_trace_saw_is_noted_with_the_answers_before_it() {
+    if !can_isolate() {
+        return;
+    }
+    let source = "#include <fcntl.h>
+        #include <sys/resource.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        int main(void) {
+            char seed[4];
+            if (syscall(SYS_getrandom, seed, 4, 0) < 0) read(open(\"/dev/urandom\", O_RDONLY), seed, 4);
+            for (int index = 0; index < 3; index++) getpriority(PRIO_PROCESS, 0);
+            return 0;
+        }";
+    let Some(program) = compile("noted", source) else { return };
+    let program = program.to_str().unwrap();
+    // What a trace would have seen of it without the opening of the file.
+    let trace = run(&[program], "none", Watch::Everything);
+    assert_eq!(trace.calls.new_uses, None, "nothing was said of traces");
+    let calls = trace.calls.calls.keys().map(|call| Item::Call(*call));
+    let items = calls.chain(trace.calls.features.keys().map(|feature| Item::Feature(*feature)));
+    let file: Item = "/dev/urandom".parse().unwrap();
+    let of = |watch: Watch, intervention: &str, unknown: &[&str]| {
+        let known = |item: &Item| !unknown.iter().any(|unknown| *unknown == item.to_string());
+        let traced = items.clone().filter(known).collect();
+        let report = Shim::launch_with(&[program], intervention, watch, |launch| launch.traced = Some(traced)).report();
+        let new = report.calls.new_uses.unwrap();
+        let text = new.iter().map(|(item, new)| {
+            let after: Vec<_> = new.after.iter().map(ToString::to_string).collect();
+            format!("{item} {} {}", new.count, after.join(","))
+        });
+        (text.collect::<Vec<_>>(), new.contains_key(&file))
+    };
+    // Without the call among those of traces, it is noted whatever is watched, at each use; the file only by whoever looks at all calls.
+    for watch in [Watch::Treated, Watch::Nothing, Watch::Everything] {
+        let (new, _) = of(watch, "none", &["getpriority"]);
+        assert!(new.contains(&"getpriority 3 ".to_owned()), "{watch:?}: {new:?}");
+    }
+    let (new, opened) = of(Watch::Everything, "stub=getrandom", &[]);
+    assert!(opened && new.contains(&"/dev/urandom 1 getrandom".to_owned()), "{new:?}");
+    // A call that is new is looked into.
+    let (new, opened) = of(Watch::Treated, "stub=getrandom", &["openat"]);
+    assert!(opened && new.contains(&"openat 1 getrandom".to_owned()), "{new:?}");
+    // What is treated is not used.
+    let (new, _) = of(Watch::Everything, "fake=getpriority", &["getpriority"]);
+    assert!(!new.iter().any(|text| text.starts_with("getpriority")), "{new:?}");
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl<'a, S: Session + 'static> Checks<'a, S> {
         let replica = *next;
         *next += 1;
         let intervention = intervention.clone();
-        TrialRequest { id: TrialId(replica), purpose, watch: Watch::Treated, intervention, replica, care }
+        TrialRequest { id: TrialId(replica), purpose, watch: Watch::Treated, intervention, replica, care, traced: None }
     }
 
     /// What the requested trials gave; `None` if somebody asked to stop.

@@ -201,7 +201,7 @@ mod tests {
 
     fn request(purpose: Purpose, intervention: &str, replica: u32, care: Care) -> TrialRequest {
         let watch = if purpose == Purpose::Trace { Watch::Everything } else { Watch::Treated };
-        TrialRequest { id: TrialId(0), purpose, watch, intervention: intervention.parse().unwrap(), replica, care }
+        TrialRequest { id: TrialId(0), purpose, watch, intervention: intervention.parse().unwrap(), replica, care, traced: None }
     }
 
     /// After a baseline that took 100 ms and 50 ms of a processor, and a trace with 5,000 reads.

@@ -171,7 +171,15 @@ async fn run<E: Engine>(
 }
 
 fn request(replica: u32, purpose: Purpose, watch: Watch) -> TrialRequest {
-    TrialRequest { id: TrialId(replica), purpose, watch, intervention: Intervention::none(), replica, care: Care::Usual }
+    TrialRequest {
+        id: TrialId(replica),
+        purpose,
+        watch,
+        intervention: Intervention::none(),
+        replica,
+        care: Care::Usual,
+        traced: None,
+    }
 }
 
 #[cfg(test)]

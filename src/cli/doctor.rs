@@ -279,6 +279,7 @@ async fn probe(engine: &DockerEngine) -> anyhow::Result<(Outcome, u64)> {
         intervention: Intervention::single(call, Treatment::Stub),
         replica: 0,
         care: Care::Alone,
+        traced: None,
     };
     let deadline = Deadline::within(PROBE_DEADLINE);
     session.expect(1, 1);

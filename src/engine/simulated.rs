@@ -128,6 +128,8 @@ impl Session for SimulatedSession {
             Simulated::Trouble(message) => observation.trouble = Some(Trouble::Engine(message)),
             Simulated::Hang => observation.deadline = Some(deadline.work),
         }
+        // It uses nothing but what a trace shows.
+        observation.calls.new_uses = request.traced.as_ref().map(|_| std::collections::BTreeMap::new());
         let seen = self.engine.used.iter().filter(|item| match request.watch {
             Watch::Everything => true,
             Watch::Treated => request.intervention.get(**item).is_some(),

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fallbacks::MissingRuns;
 use super::findings::{Culprit, Findings, Refusal};
 use super::guess::Look;
 use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
@@ -245,6 +246,7 @@ impl Explorer {
             return self.refuse(refusals);
         }
         self.used = self.ledger.seen_in_traces();
+        self.ledger.note_others_than(self.used.clone());
         if self.calls().is_empty() {
             return self.refuse(vec![Refusal::NothingSeen]);
         }
@@ -528,8 +530,12 @@ impl Explorer {
         let is_everything = avoidable.iter().all(|avoidable| configuration.get(avoidable.item) == Some(avoidable.treatments[0]));
         let speculates = missing.sureness == Sureness::Verified && is_new && is_everything;
         self.ask_for(Purpose::Search, vec![missing]);
-        if speculates && let Err(others) = self.try_others(&configuration) {
-            self.ask_for(Purpose::Others, others);
+        if speculates {
+            // It will be watched as well if it passes, and what follows depends on that.
+            self.ask_to_watch(self.reasons_missing_of(&configuration));
+            if let Err(others) = self.try_others(&configuration) {
+                self.ask_for(Purpose::Others, others);
+            }
         }
         false
     }
@@ -610,12 +616,20 @@ impl Explorer {
             return false;
         }
         let missing = self.reasons_missing();
-        if !missing.is_empty() {
-            self.ask_to_watch(missing);
-            return false;
+        let fallbacks = self.fallbacks(&missing);
+        self.ask_to_watch(missing);
+        match fallbacks {
+            Ok(fallbacks) => {
+                self.findings = Some(Findings::Measured(self.measured(self.everything.as_ref(), fallbacks)));
+                self.stage = Stage::Done;
+                true
+            }
+            Err(missing) => {
+                for MissingRuns { watch, intervention, runs } in missing {
+                    self.ledger.ask(Purpose::Fallback, watch, &intervention, Ask { runs, care: Care::Patient });
+                }
+                false
+            }
         }
-        self.findings = Some(Findings::Measured(self.measured(self.everything.as_ref())));
-        self.stage = Stage::Done;
-        true
     }
 }

@@ -1,7 +1,7 @@
 //! What a campaign found out: the end of the planner, the beginning of everything that stores, prints and compares. Pure
 //! data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,8 @@ pub struct Measured {
     pub everything: Option<Joint>,
     /// Items that the app uses only while others are avoided; `None` if that was not looked at.
     pub fallbacks: Option<FallbackTable>,
+    /// Items that the joint configuration implements and that no watched run of it used; `None` if there was no such run.
+    pub not_made: Option<BTreeSet<Item>>,
     /// What stayed inconclusive, in words; empty for a complete campaign.
     pub incomplete: Vec<String>,
 }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fallback_table::FallbackTable;
 use super::findings::Culprit;
 use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
 use super::replicas::{Answer, Passing, Runs};
@@ -32,6 +33,10 @@ pub struct Known {
     pub culprits: Vec<Culprit>,
     /// Passes that did worse than the baseline.
     pub degraded: Vec<(Item, Treatment, Degradation)>,
+    /// Items that the app used only while others were avoided, if that was looked at.
+    pub fallbacks: Option<FallbackTable>,
+    /// Items that the joint configuration implements and does not use, if that was looked at.
+    pub not_made: Option<BTreeSet<Item>>,
 }
 
 impl Known {

@@ -4,6 +4,7 @@
 //! has to be run again is the longest way to go; and runs that have to be alone when nothing else runs or can be started.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::Report;
 use super::replicas::{Ask, Runs};
@@ -25,19 +26,36 @@ pub(super) struct Ledger {
     alone_running: Option<TrialId>,
     asked: u32,
     recorded: u32,
+    /// Everything that the traces saw, once that is known: the use of anything else is noted.
+    traced: Option<Arc<BTreeSet<Item>>>,
 }
 
 impl Ledger {
     /// Queues further runs. Their replica numbers follow those asked for before, whatever the purpose was.
     pub(super) fn ask(&mut self, purpose: Purpose, watch: Watch, intervention: &Intervention, ask: Ask) {
         let runs = self.runs.entry((watch, intervention.clone())).or_default();
+        // What is compared with the baseline pays for nothing else. Where noting was dear, it is known by now what was to be noted.
+        let measured = purpose == Purpose::Quiet && !intervention.is_empty();
+        let costly = watch != Watch::Everything && runs.reports().any(Report::was_costly);
+        let traced = self.traced.as_ref().filter(|_| !measured && !costly).cloned();
+        let is_trace = watch == Watch::Everything && intervention.is_empty();
+        // Of a trace, that is all; the record leaves out what it holds anyway.
+        let traced = if is_trace { Some(Arc::default()) } else { traced };
         for _ in 0..ask.runs {
             let id = TrialId(self.asked);
             self.asked += 1;
             let index = runs.expect(ask.care);
             let replica = u32::try_from(index).unwrap_or(u32::MAX);
             self.outstanding.insert(id, (watch, intervention.clone(), index));
-            let request = TrialRequest { id, purpose, watch, intervention: intervention.clone(), replica, care: ask.care };
+            let request = TrialRequest {
+                id,
+                purpose,
+                watch,
+                intervention: intervention.clone(),
+                replica,
+                care: ask.care,
+                traced: traced.clone(),
+            };
             let queue = match (ask.care, replica) {
                 (Care::Alone, _) => &mut self.alone,
                 (Care::Usual | Care::Patient, 0) => &mut self.first,
@@ -45,6 +63,11 @@ impl Ledger {
             };
             queue.push_back(request);
         }
+    }
+
+    /// Has the use of everything noted from now on that is not among `traced`.
+    pub(super) fn note_others_than(&mut self, traced: BTreeSet<Item>) {
+        self.traced = Some(Arc::new(traced));
     }
 
     /// The next request that can be run beside those that run.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fallback_table::FallbackTable;
 use super::findings::{Culprit, Joint, Measured, Origin, Row};
 use super::joint::{Dropped, Found};
 use super::replicas::Runs;
@@ -11,7 +12,7 @@ use crate::trial::{Degradation, Intervention, Item, Measures, Outcome, Treatment
 
 impl Explorer {
     /// The findings of a campaign; `everything` is what can be avoided of calls and details, if that is more than of calls.
-    pub(super) fn measured(&self, everything: Option<&Found>) -> Measured {
+    pub(super) fn measured(&self, everything: Option<&Found>, fallbacks: FallbackTable) -> Measured {
         let joint = self.joint.clone().unwrap_or_default();
         let whole = everything.map_or(&joint.configuration, |found| &found.configuration);
         let mut rows = BTreeMap::new();
@@ -45,7 +46,8 @@ impl Explorer {
             rows,
             joint: self.configuration(&joint, everything),
             everything: everything.map(|found| self.configuration(found, None)),
-            fallbacks: None,
+            fallbacks: Some(fallbacks),
+            not_made: self.not_made(),
             incomplete,
         }
     }

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! At the very end, what works is run once more with every call watched (`reasons`), so that it can be told what the app does with
-//! the answers. No verdict depends on that.
+//! the answers, and what it uses only then (`fallbacks`). No verdict depends on that.
 //!
 //! *Details* are argument features and pseudo-files. Features are tried of those calls only that have to be implemented: of any other,
 //! an OS needs none (`--features` may ask for more, or for no details at all). In the end everything avoidable is avoided at once,
@@ -38,6 +38,7 @@
 mod degradation;
 mod explorer;
 mod fallback_table;
+mod fallbacks;
 mod findings;
 mod guess;
 mod joint;
@@ -50,7 +51,7 @@ mod reasons;
 mod replicas;
 mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ pub use known::Known;
 pub use likelihood::Likelihoods;
 pub use verdict::{Plan, TreatmentResult, UnknownName, Verdict};
 
-use crate::trial::{Item, Measures, Outcome, TrialRequest};
+use crate::trial::{COSTLY_NEW_USES, Item, Measures, NewUse, Outcome, TrialRequest};
 use replicas::{IDLE_RUNS, PROBE_RUNS};
 
 /// How a campaign gets to its joint configuration.
@@ -177,7 +178,7 @@ impl Settings {
         // The search is gone through for what is known of another image, for calls, and for details. A campaign of guesses goes through
         // it once, and asks less before that than the other two would.
         let searches = 3 * 3 * used * growths + 3 * used;
-        let interventions = 3 + 2 * used + searches + 1 + count(reasons::OTHERS) + 2 * used;
+        let interventions = 3 + 2 * used + searches + 1 + count(reasons::OTHERS) + 2 * used + count(fallbacks::GROUPS);
         interventions * (conclusive + settings.inconclusive_limit - 1 + batch + doubtful)
     }
 }
@@ -204,6 +205,8 @@ pub struct Report {
     pub latest: Vec<Item>,
     /// The calls that were seen in the order in which they were first made; empty where that is not known.
     pub order: Vec<Item>,
+    /// Uses of items that no trace saw; `None` where they were not noted.
+    pub new_uses: Option<BTreeMap<Item, NewUse>>,
     /// Whether its failure may be the hurry's or the host's doing ([`crate::trial::is_doubtful`]).
     pub doubtful: bool,
     /// How well the app did.
@@ -214,7 +217,21 @@ impl Report {
     /// A report of a trial whose failure, if it is one, is not in doubt, and of which nothing was measured.
     #[must_use]
     pub fn new(outcome: Outcome, seen: BTreeSet<Item>) -> Self {
-        Self { outcome, seen, latest: Vec::new(), order: Vec::new(), doubtful: false, measures: Measures::default() }
+        Self {
+            outcome,
+            seen,
+            latest: Vec::new(),
+            order: Vec::new(),
+            new_uses: None,
+            doubtful: false,
+            measures: Measures::default(),
+        }
+    }
+
+    /// Whether noting new uses took so long that the next run of the same should do without.
+    fn was_costly(&self) -> bool {
+        let count = self.new_uses.iter().flat_map(BTreeMap::values).map(|new| new.count).sum::<u64>();
+        count >= COSTLY_NEW_USES
     }
 }
 

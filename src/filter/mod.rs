@@ -15,7 +15,8 @@
 //! 1. a call of a foreign ABI (other `arch`; on x86_64 also bit 30 of the number, x32) is notified, so that it is seen;
 //! 2. `execve` and `exit_group` whose unused sixth argument is the nonce of this trial pass: that is the shim's
 //!    launch of the app, not the app's doing;
-//! 3. the fragments of the policy; what none of them matches gets the policy's default.
+//! 3. the fragments of the policy; what none of them matches goes on, or is notified where every call is watched, or where calls that no
+//!    trace saw are.
 //!
 //! A whole call is matched by its number. An argument feature that stands in registers is matched by conditions on these; one that
 //! stands behind a pointer, and a pseudo-file, can only be decided by whoever looks at memory, so every call that may have it is
@@ -98,6 +99,9 @@ pub fn lifecycle(architecture: Architecture) -> BTreeSet<Sysno> {
 
 /// Compiles the program of one trial for `architecture`.
 ///
+/// With `traced`, the calls that the traces saw, every other call of the table is notified as well. Linux 5.11 and later remember which
+/// calls a filter always lets through, so those that the app makes as a rule pay nothing for that.
+///
 /// `nonce` is a random number that the shim passes as the sixth argument of its own `execve`.
 ///
 /// # Errors
@@ -106,19 +110,20 @@ pub fn compile(
     architecture: Architecture,
     intervention: &Intervention,
     watch: Watch,
+    traced: Option<&BTreeSet<Sysno>>,
     nonce: u64,
 ) -> Result<BpfProgram, FilterError> {
     let mut fragments = vec![Fragment::launch(architecture, nonce)?];
-    let default = match watch {
-        Watch::Everything => RETURN_USER_NOTIFICATION,
+    let decided = match watch {
+        Watch::Everything => return Ok(assemble(architecture, fragments, Default::Notify)),
         Watch::Treated => {
             let targets = Targets::of(architecture, intervention.iter().map(|(item, _)| item))?;
             let mut notified = lifecycle(architecture);
             notified.extend(targets.calls);
             notified.extend(targets.looked_into);
-            fragments.push(Fragment::calls(architecture, notified, RETURN_USER_NOTIFICATION)?);
+            fragments.push(Fragment::calls(architecture, notified.iter().copied(), RETURN_USER_NOTIFICATION)?);
             fragments.push(Fragment::features(architecture, targets.features, RETURN_USER_NOTIFICATION)?);
-            RETURN_ALLOW
+            notified
         }
         Watch::Nothing => {
             let mut notified = lifecycle(architecture);
@@ -134,11 +139,26 @@ pub fn compile(
             for (targets, answer) in targets {
                 fragments.push(Fragment::features(architecture, targets.features, answer)?);
             }
-            fragments.push(Fragment::calls(architecture, notified, RETURN_USER_NOTIFICATION)?);
-            RETURN_ALLOW
+            fragments.push(Fragment::calls(architecture, notified.iter().copied(), RETURN_USER_NOTIFICATION)?);
+            notified
         }
     };
-    Ok(assemble(architecture, fragments, default))
+    let Some(traced) = traced else { return Ok(assemble(architecture, fragments, Default::Allow)) };
+    // What is decided above would only make the program longer.
+    let allowed = traced.iter().copied().filter(|call| call.number(architecture).is_some() && !decided.contains(call));
+    fragments.push(Fragment::calls(architecture, allowed, RETURN_ALLOW)?);
+    Ok(assemble(architecture, fragments, Default::NotifyKnown))
+}
+
+/// What becomes of a call that no fragment matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Default {
+    /// The kernel runs it.
+    Allow,
+    /// It is notified.
+    Notify,
+    /// It is notified unless its number is above those of the table: nobody could say what it is.
+    NotifyKnown,
 }
 
 /// Treated items, by how a filter can tell them.
@@ -249,11 +269,11 @@ fn number(architecture: Architecture, call: Sysno) -> Result<i64, FilterError> {
     call.number(architecture).map(i64::from).ok_or(FilterError::NoSuchItem(call.into(), architecture))
 }
 
-/// Joins the fragments behind the check for foreign calls; what no fragment matches gets `default`.
+/// Joins the fragments behind the check for foreign calls; `default` decides about what no fragment matches.
 ///
 /// In a fragment, `MATCH` becomes its answer, seccompiler's answer to another architecture becomes a notification, and
 /// `NEXT`, a return, becomes a jump of the same length to the end of the fragment, where the next one begins.
-fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: u32) -> BpfProgram {
+fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: Default) -> BpfProgram {
     let match_placeholder = u32::from(SeccompAction::Trace(MATCH));
     let next_placeholder = u32::from(SeccompAction::Trace(NEXT));
 
@@ -275,7 +295,20 @@ fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: u32) 
             other => other,
         }));
     }
-    program.push(sock_filter { code: RETURN, jt: 0, jf: 0, k: default });
+    let answer = |k| sock_filter { code: RETURN, jt: 0, jf: 0, k };
+    match default {
+        Default::Allow => program.push(answer(RETURN_ALLOW)),
+        Default::Notify => program.push(answer(RETURN_USER_NOTIFICATION)),
+        Default::NotifyKnown => {
+            let above = Sysno::all().filter_map(|call| call.number(architecture)).max().map_or(0, |highest| highest + 1);
+            program.extend([
+                sock_filter { code: LOAD, jt: 0, jf: 0, k: 0 },
+                sock_filter { code: JUMP_IF_GREATER_OR_EQUAL, jt: 0, jf: 1, k: above },
+                answer(RETURN_ALLOW),
+                answer(RETURN_USER_NOTIFICATION),
+            ]);
+        }
+    }
     program
 }
 
@@ -334,7 +367,7 @@ mod tests {
     }
 
     fn program(intervention: &str, watch: Watch) -> BpfProgram {
-        compile(Architecture::X86_64, &intervention.parse().unwrap(), watch, NONCE).unwrap()
+        compile(Architecture::X86_64, &intervention.parse().unwrap(), watch, None, NONCE).unwrap()
     }
 
     #[test]
@@ -424,9 +457,29 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_no_trace_saw_are_notified_beside_what_is_treated() {
+        let traced = ["read", "write", "mmap", "exit_group"].map(call).into();
+        let intervention = "stub=write;fake=mmap(MAP_SHARED)".parse().unwrap();
+        for watch in [Watch::Treated, Watch::Nothing] {
+            let program = compile(Architecture::X86_64, &intervention, watch, Some(&traced), NONCE).unwrap();
+            let answer = |name: &str| run(&program, NATIVE_X86_64, number_of(name), [0; 6]);
+            let of_write = if watch == Watch::Treated { RETURN_USER_NOTIFICATION } else { ERRNO_ENOSYS };
+            assert_eq!(answer("write"), of_write);
+            assert_eq!((answer("read"), answer("mmap")), (RETURN_ALLOW, RETURN_ALLOW));
+            for new in ["openat", "poll", "wait4", "exit_group"] {
+                assert_eq!(answer(new), RETURN_USER_NOTIFICATION, "{new} is new, or belongs to the life of a process");
+            }
+            assert_eq!(run(&program, NATIVE_X86_64, 0x2000, [0; 6]), RETURN_ALLOW, "a number that no table knows");
+            assert_eq!(run(&program, I386, 3, [0; 6]), RETURN_USER_NOTIFICATION);
+            let launched = run(&program, NATIVE_X86_64, number_of("execve"), [0, 0, 0, 0, 0, NONCE]);
+            assert_eq!(launched, RETURN_ALLOW);
+        }
+    }
+
+    #[test]
     fn a_call_of_another_architecture_is_refused() {
         let intervention = "stub=open".parse().unwrap();
-        let error = compile(Architecture::Aarch64, &intervention, Watch::Treated, NONCE).unwrap_err();
+        let error = compile(Architecture::Aarch64, &intervention, Watch::Treated, None, NONCE).unwrap_err();
         assert_eq!(error.to_string(), "`open` does not exist on aarch64");
     }
 
@@ -436,8 +489,10 @@ mod tests {
             let all = Sysno::all().filter(|call| call.number(Architecture::X86_64).is_some());
             let intervention = all.map(|call| (call, treatment)).collect::<Intervention>();
             for watch in [Watch::Treated, Watch::Nothing] {
-                let program = compile(Architecture::X86_64, &intervention, watch, NONCE).unwrap();
-                assert!(program.len() < 4096, "{}", program.len());
+                for traced in [None, Some(BTreeSet::new()), Some(Sysno::all().collect())] {
+                    let program = compile(Architecture::X86_64, &intervention, watch, traced.as_ref(), NONCE).unwrap();
+                    assert!(program.len() < 4096, "{}", program.len());
+                }
             }
         }
     }
@@ -453,8 +508,8 @@ mod tests {
             };
             let intervention: Intervention =
                 calls.iter().enumerate().filter_map(|(index, call)| Some((*call, treatment_of(index)?))).collect();
-            let counted = compile(Architecture::X86_64, &intervention, Watch::Treated, NONCE).unwrap();
-            let answered = compile(Architecture::X86_64, &intervention, Watch::Nothing, NONCE).unwrap();
+            let counted = compile(Architecture::X86_64, &intervention, Watch::Treated, None, NONCE).unwrap();
+            let answered = compile(Architecture::X86_64, &intervention, Watch::Nothing, None, NONCE).unwrap();
             let always = lifecycle(Architecture::X86_64);
             for (index, call) in calls.iter().enumerate() {
                 let number = call.number(Architecture::X86_64).unwrap();

@@ -144,7 +144,7 @@ pub fn observed_closing(trace: &Trace, cut_short: bool) -> String {
 /// The calls of an app that was watched in a container.
 #[must_use]
 pub fn watched_text(observation: &Observation, outcome: &Outcome) -> String {
-    let CallLog { calls, features, files, unknown, foreign, aftermaths: _, sequences: _ } = &observation.calls;
+    let CallLog { calls, features, files, unknown, foreign, new_uses: _, aftermaths: _, sequences: _ } = &observation.calls;
     let mut table =
         Table::new(&[("syscall", Align::Left), ("calls", Align::Right), ("processes", Align::Left), ("first call", Align::Left)]);
     for (call, statistics) in calls {

@@ -24,6 +24,7 @@ mod listening;
 mod memory;
 mod nest;
 mod network;
+mod new_uses;
 mod notify;
 mod output;
 mod processes;

@@ -117,6 +117,9 @@ impl Notifier {
             let role = if lifecycle.contains(&call) { role(call) } else { Role::Ordinary };
             known[index] = Some(Known { call, role });
         }
+        if let Some(traced) = &launch.traced {
+            shared.recorder().note_new_uses(traced.iter().copied());
+        }
         Self {
             listener,
             watch: launch.watch,
@@ -164,18 +167,29 @@ impl Notifier {
         }
         if self.watch == Watch::Everything {
             let carried = treatments::carried(call, notification);
+            let untreatable: Vec<_> = treatments::untreatable(call, notification).collect();
             let mut recorder = self.shared.recorder();
             recorder.count(call, notification);
             for item in &carried {
                 recorder.count_item(*item);
             }
             recorder.follow(call, treated, &carried, !self.treatments.is_empty(), notification);
+            if treated.is_none()
+                && let Some(new_uses) = recorder.new_uses()
+            {
+                new_uses.ran(std::iter::once(Item::Call(call)).chain(carried).chain(untreatable), notification.thread);
+            }
         } else if let Some((item, _)) = treated {
             let mut recorder = self.shared.recorder();
             recorder.count(call, notification);
             recorder.count_item(item);
+        } else {
+            self.note_new_call(call, notification);
         }
-        if treated.is_some() {
+        if let Some((item, _)) = treated {
+            if let Some(new_uses) = self.shared.recorder().new_uses() {
+                new_uses.answered(item, notification.thread);
+            }
             self.slow_down(role);
         }
         match treated {
@@ -190,6 +204,23 @@ impl Notifier {
                 }
                 self.answer(notification, Answer::Continue)
             }
+        }
+    }
+
+    /// Notes a call that goes on although not every call is watched: it may be one that no trace saw.
+    fn note_new_call(&self, call: Sysno, notification: &Notification) {
+        let looks_into = match self.shared.recorder().new_uses() {
+            Some(new_uses) if new_uses.is_new(call) => new_uses.looks_into(call),
+            Some(_) | None => return,
+        };
+        // The caller's memory is read without the lock.
+        let mut carried = Vec::new();
+        if looks_into {
+            carried = treatments::carried(call, notification);
+            carried.extend(treatments::untreatable(call, notification));
+        }
+        if let Some(new_uses) = self.shared.recorder().new_uses() {
+            new_uses.ran(std::iter::once(Item::Call(call)).chain(carried), notification.thread);
         }
     }
 

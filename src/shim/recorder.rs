@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
 use super::aftermath::Aftermaths;
+use super::new_uses::NewUses;
 use super::sys::Notification;
 use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
@@ -36,6 +37,7 @@ pub(super) struct Recorder {
     unknown: BTreeMap<u32, u64>,
     foreign: BTreeMap<ForeignCall, u64>,
     aftermaths: Aftermaths,
+    new_uses: Option<NewUses>,
 }
 
 impl Recorder {
@@ -62,6 +64,9 @@ impl Recorder {
     pub(super) fn end_thread(&mut self, thread: u32) {
         self.forget_thread(thread);
         self.aftermaths.forget_thread(thread);
+        if let Some(new_uses) = &mut self.new_uses {
+            new_uses.forget_thread(thread);
+        }
     }
 
     /// Notes a call of a run in which every call is notified, after [`Recorder::count`]: as what follows earlier ones, and as what is
@@ -84,6 +89,16 @@ impl Recorder {
                 self.aftermaths.used(*item, notification.thread);
             }
         }
+    }
+
+    /// Has the uses of everything noted that is not among `traced`.
+    pub(super) fn note_new_uses(&mut self, traced: impl IntoIterator<Item = Item>) {
+        self.new_uses = Some(NewUses::new(traced));
+    }
+
+    /// What new uses are noted with, if they are.
+    pub(super) fn new_uses(&mut self) -> Option<&mut NewUses> {
+        self.new_uses.as_mut()
     }
 
     /// Whether nothing was counted of this thread yet.
@@ -148,6 +163,7 @@ impl Recorder {
             files: self.files.iter().map(|(file, count)| (*file, *count)).collect(),
             unknown: self.unknown.clone(),
             foreign: self.foreign.clone(),
+            new_uses: self.new_uses.as_ref().map(NewUses::uses),
             aftermaths: self.aftermaths.answers(),
             sequences: self.aftermaths.sequences(),
         }

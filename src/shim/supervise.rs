@@ -151,7 +151,8 @@ fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -
         Ok(program) => program,
         Err(error) => return not_started(control, request, &error),
     };
-    let compiled = filter::compile(Architecture::NATIVE, &request.intervention, request.watch, program.nonce);
+    let traced = request.traced.as_ref().map(|traced| traced.iter().filter_map(|item| item.call()).collect());
+    let compiled = filter::compile(Architecture::NATIVE, &request.intervention, request.watch, traced.as_ref(), program.nonce);
     program.filter = Some(compiled.map_err(|error| ShimError::new(error.to_string()))?);
 
     let (stdout, stdout_writer) = control::pipe()?;

@@ -83,6 +83,12 @@ fn files(call: Sysno, notification: &Notification) -> impl Iterator<Item = Pseud
     arguments.iter().filter_map(move |argument| file(*argument, notification))
 }
 
+/// Pseudo-files that a call needs and that cannot be treated: it executes, changes or watches them, for example.
+pub(super) fn untreatable(call: Sysno, notification: &Notification) -> impl Iterator<Item = Item> {
+    let arguments = if filter::takes_a_path(call) { &[] } else { paths::arguments_of(call) };
+    arguments.iter().filter_map(move |argument| file(*argument, notification).map(Item::File))
+}
+
 fn file(argument: PathArgument, notification: &Notification) -> Option<PseudoFile> {
     let read = &mut |address, buffer: &mut [u8]| sys::read_memory(notification.thread, address, buffer);
     let path = argument.path(&notification.arguments, read)?;

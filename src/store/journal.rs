@@ -161,7 +161,7 @@ impl Journal {
 /// The trials of `before` on which verdicts that were taken over rest, and those that tell why they hold.
 fn taken_over(measured: &Measured, before: &[TrialRecord], now: &[TrialRecord]) -> Vec<TrialRecord> {
     let single = |record: &TrialRecord| match record.purpose {
-        Purpose::Single | Purpose::Quiet => record.intervention.only().map(|(item, _)| item),
+        Purpose::Single | Purpose::Quiet | Purpose::Fallback => record.intervention.only().map(|(item, _)| item),
         _ => None,
     };
     let is_taken_over = |record: &&TrialRecord| {

@@ -9,9 +9,10 @@ use crate::trial::{Intervention, Item, Outcome, Purpose, Treatment};
 /// An app's own earlier results, and those of its variants, teach as much as those of so many other apps.
 const OWN_WEIGHT: u32 = 20;
 
-/// Whether results of the identity can be verified by groups: they have to rest on trials of each call alone.
-pub(super) fn can_be_verified(identity: &Identity) -> bool {
-    identity.settings.strategy == Strategy::Exhaustive
+/// Whether results can be verified by groups in a campaign with the identity: they have to rest on trials of each call alone, and
+/// groups do not tell which fallbacks each of them has.
+pub(super) fn can_be_verified(identity: &Identity, finished: &Finished) -> bool {
+    identity.settings.strategy == Strategy::Exhaustive && finished.fallbacks.is_some()
 }
 
 /// What was found, in the form in which a new campaign verifies it.
@@ -39,6 +40,8 @@ pub(super) fn known(finished: &Finished, trials: &[TrialRecord]) -> Known {
         others: distinct(others),
         results: results.collect(),
         culprits,
+        fallbacks: finished.fallbacks.clone(),
+        not_made: summary.not_made.as_ref().map(|items| items.iter().copied().collect()),
         degraded: summary.degraded.iter().map(|found| (found.item, found.treatment, found.degradation)).collect(),
     }
 }

@@ -283,7 +283,7 @@ impl Store {
             let other = &finished.environment.identity;
             let again = freshness == Freshness::Recheck || in_progress == Some(true);
             let successor = identity.differs_in_image_only(other) || (again && other == identity);
-            is_complete(finished) && successor && in_progress != Some(false) && knowledge::can_be_verified(identity)
+            is_complete(finished) && successor && in_progress != Some(false) && knowledge::can_be_verified(identity, finished)
         });
         let trials = of_image_before.as_ref().map(|_| journal::read_records(&folder.file("trials.jsonl"))).transpose()?;
         let before = of_image_before.as_ref().zip(trials.as_ref());

@@ -12,8 +12,8 @@ use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
 use crate::trial::{
-    self, Aftermath, CallStatistics, Care, Deadline, Death, Ending, ForeignCall, Intervention, Item, Measures, Observation,
-    Outcome, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
+    self, Aftermath, CallLog, CallStatistics, Care, Deadline, Death, Ending, ForeignCall, Intervention, Item, Measures, NewUse,
+    Observation, Outcome, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
 };
 
 /// Lines kept of the end of each output stream.
@@ -60,6 +60,10 @@ pub struct TrialRecord {
     /// Treated calls that were answered slowly, as there were so many: see [`Deadline::prompt_answers`].
     #[serde(skip_serializing_if = "is_zero", default)]
     pub answered_slowly: u64,
+    /// Uses of items that no trace saw, by calls that the kernel ran; missing where it was not known yet what the traces see, or noting
+    /// would have cost too much. Of a trace: uses of pseudo-files that cannot be treated, such as their execution.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub new_uses: Option<BTreeMap<Item, NewUse>>,
     /// What followed the first few answers to each treated item, in a run in which every call was watched.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub aftermaths: Vec<Aftermath>,
@@ -230,6 +234,7 @@ impl TrialRecord {
             features: observation.calls.features.clone(),
             pseudo_files: observation.calls.files.clone(),
             answered_slowly: deadline.prompt_answers.map_or(0, |prompt| treated.saturating_sub(prompt)),
+            new_uses: observation.calls.new_uses.as_ref().map(|uses| new_uses(request, &observation.calls, uses)),
             aftermaths: observation.calls.aftermaths.clone(),
             sequences: observation
                 .calls
@@ -309,7 +314,8 @@ impl TrialRecord {
         let treated = self.hits.iter().filter(|(call, _)| self.intervention.get(**call).is_some());
         let latest = ordered(treated.filter_map(|(call, hits)| Some((hits.last?, *call))));
         let order = ordered(self.hits.iter().map(|(call, hits)| (hits.first, *call)));
-        Report { outcome: self.result.clone(), seen, latest, order, doubtful: self.doubtful, measures }
+        let new_uses = self.new_uses.clone();
+        Report { outcome: self.result.clone(), seen, latest, order, new_uses, doubtful: self.doubtful, measures }
     }
 
     /// The key that follows from the other fields.
@@ -321,6 +327,7 @@ impl TrialRecord {
             intervention: self.intervention.clone(),
             replica: self.replica,
             care: self.care,
+            traced: None,
         }
         .key()
     }
@@ -336,6 +343,13 @@ impl TrialRecord {
         line.push(b'\n');
         line
     }
+}
+
+/// New uses without those that the record of a trace holds in its counts: what is left cannot be treated.
+fn new_uses(request: &TrialRequest, calls: &CallLog, uses: &BTreeMap<Item, NewUse>) -> BTreeMap<Item, NewUse> {
+    let is_trace = request.watch == Watch::Everything && request.intervention.is_empty();
+    let is_left = |item: Item| !is_trace || calls.count(item) == 0;
+    uses.iter().filter(|(item, _)| is_left(**item)).map(|(item, new)| (*item, new.clone())).collect()
 }
 
 /// The calls in the order of their places.

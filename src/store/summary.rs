@@ -190,6 +190,9 @@ pub struct Summary {
     /// The calls, argument features and pseudo-files that can be avoided all at once, if there is more than calls.
     #[serde(default)]
     pub everything: Option<JointSummary>,
+    /// Items that the joint configuration implements and that no watched run of it used; missing where none was watched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_made: Option<Vec<Item>>,
     /// Number of argument features and pseudo-files per verdict; `undecided` where none was tried.
     #[serde(default)]
     pub details: Counts,
@@ -268,6 +271,7 @@ impl Summary {
             verdicts,
             joint: JointSummary::from(&measured.joint),
             everything: measured.everything.as_ref().map(JointSummary::from),
+            not_made: measured.not_made.as_ref().map(|items| items.iter().copied().collect()),
             details,
             unstable,
             unexercised,

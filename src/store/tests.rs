@@ -12,8 +12,8 @@ use crate::explore::{Explorer, Findings, Report, Settings};
 use crate::spec::Workload;
 use crate::trial::{
     Aftermath, AppEnd, CallLog, CallStatistics, Care, CheckEnd, ClientEnd, Deadline, Death, Ending, ForeignCall,
-    InconclusiveCause, Intervention, Item, NextCall, Observation, Output, Purpose, Timings, Treatment, TrialId, TrialRequest,
-    Watch, Written,
+    InconclusiveCause, Intervention, Item, NewUse, NextCall, Observation, Output, Purpose, Timings, Treatment, TrialId,
+    TrialRequest, Watch, Written,
 };
 
 fn call(name: &str) -> Item {
@@ -56,7 +56,7 @@ fn record_of(request: &TrialRequest, report: &Report) -> TrialRecord {
     let calls = report.seen.iter().filter_map(|item| Some((item.call()?, statistics("worker one")))).collect();
     let observation = Observation {
         not_started: None,
-        calls: CallLog { calls, ..CallLog::default() },
+        calls: CallLog { calls, new_uses: report.new_uses.clone(), ..CallLog::default() },
         timings: Timings { total: Duration::from_millis(7), ..Timings::default() },
         ready: true,
         ..Observation::default()
@@ -180,7 +180,16 @@ fn finished_campaign_is_read_back_as_it_was_written() {
     let names: Vec<_> = texts.keys().map(String::as_str).collect();
     assert_eq!(
         names,
-        ["environment.json", "features.csv", "pseudo-files.csv", "summary.json", "trace.csv", "trials.jsonl", "verdicts.csv"]
+        [
+            "environment.json",
+            "fallbacks.csv",
+            "features.csv",
+            "pseudo-files.csv",
+            "summary.json",
+            "trace.csv",
+            "trials.jsonl",
+            "verdicts.csv"
+        ]
     );
     assert_eq!(
         texts["verdicts.csv"],
@@ -424,6 +433,7 @@ fn request(intervention: &str, replica: u32) -> TrialRequest {
         intervention: intervention.parse::<Intervention>().unwrap(),
         replica,
         care: Care::Usual,
+        traced: None,
     }
 }
 
@@ -467,6 +477,10 @@ fn everything_in_a_record_survives_the_disk() {
             calls: BTreeMap::from([("clone3".parse().unwrap(), statistics)]),
             unknown: BTreeMap::from([(999, 2)]),
             foreign: BTreeMap::from([(ForeignCall { architecture: 0x4000_0003, number: 4 }, 5)]),
+            new_uses: Some(BTreeMap::from([(
+                "/dev/urandom".parse().unwrap(),
+                NewUse { count: 2, after: vec!["clone3".parse().unwrap()] },
+            )])),
             aftermaths: vec![Aftermath {
                 item: "clone3".parse().unwrap(),
                 treatment: Treatment::Stub,
@@ -497,6 +511,7 @@ fn everything_in_a_record_survives_the_disk() {
         assert_eq!(line.split_inclusive(|byte| *byte == b'\n').count(), 1);
         assert_eq!(serde_json::from_slice::<TrialRecord>(&line).unwrap(), record);
         assert_eq!(record.report().seen, BTreeSet::from(["clone3", "clone3(CLONE_VM)", "/proc/[pid]/stat"].map(call)));
+        assert_eq!(record.report().new_uses, observation.calls.new_uses);
         assert_eq!(record.hits[&"clone3".parse().unwrap()].samples[0][0], "0xffffffffffffffff");
         assert_eq!(record.app.stdout, ["one", "two"]);
         assert_eq!(record.app.stderr[0].chars().count(), 402);

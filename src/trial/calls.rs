@@ -36,6 +36,24 @@ pub struct ForeignCall {
     pub number: u32,
 }
 
+/// How many treated items are kept that were answered before a new use.
+pub const ANSWERS_BEFORE: usize = 4;
+
+/// Noting so many new uses takes so long that a run which is late must not be held against the app: each costs some 10 µs.
+pub const COSTLY_NEW_USES: u64 = 500;
+
+/// Uses of an item that no trace saw, by calls that the kernel ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
+pub struct NewUse {
+    /// Number of uses.
+    pub count: u64,
+    /// Treated items that were answered shortly before the first use, at most [`ANSWERS_BEFORE`], in the same thread if it got an answer:
+    /// those that were answered least often first, and of these the latest.
+    #[cfg_attr(feature = "cli", serde(skip_serializing_if = "Vec::is_empty", default))]
+    pub after: Vec<Item>,
+}
+
 /// Everything the supervisor counted in one trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallLog {
@@ -50,6 +68,9 @@ pub struct CallLog {
     pub unknown: BTreeMap<u32, u64>,
     /// Calls of a foreign ABI, with their count.
     pub foreign: BTreeMap<ForeignCall, u64>,
+    /// Uses of items that no trace saw; `None` where it was not said what the traces saw. Where only what is treated is watched, these are
+    /// calls, and what the calls among them carry.
+    pub new_uses: Option<BTreeMap<Item, NewUse>>,
     /// Where every call is watched and some are treated: what followed the first few answers, in the order of the answers.
     pub aftermaths: Vec<Aftermath>,
     /// Where every call is watched and none is treated: the calls of the same thread that followed the first few uses of each item.
@@ -57,6 +78,12 @@ pub struct CallLog {
 }
 
 impl CallLog {
+    /// Number of new calls and of what they carry.
+    #[must_use]
+    pub fn count_of_new_uses(&self) -> u64 {
+        self.new_uses.iter().flat_map(BTreeMap::values).map(|new| new.count).sum()
+    }
+
     /// How often `item` was seen.
     #[must_use]
     pub fn count(&self, item: impl Into<Item>) -> u64 {

@@ -6,7 +6,8 @@ use regex::Regex;
 
 use crate::spec::{Kind, Workload};
 use crate::trial::{
-    Care, Deadline, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, Purpose, TrialRequest, Trouble,
+    COSTLY_NEW_USES, Care, Deadline, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, Purpose,
+    TrialRequest, Trouble,
 };
 
 /// Judges `observation` by the criteria of `workload`, which is exercised as `kind` and, for a server, on `port`.
@@ -35,7 +36,8 @@ pub fn judge(workload: &Workload, kind: Kind, port: Option<u16>, observation: &O
 /// time waiting for a processor, what depends on time (a deadline, what the client reached and printed) may go wrong without
 /// anybody's fault; not so where the app had ample processor time all the same, as one that spins has. What a run that was ended at its
 /// deadline did or printed until then depends on time as well. Where Loupe itself noticed the deadline late, it may be that everything
-/// stood still. A run that is alone is as quiet as it gets: its failures always count.
+/// stood still. Nor is it the app's fault if noting its new calls took long. A run that is alone is as quiet as it gets: its failures
+/// always count.
 #[must_use]
 pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcome, observation: &Observation) -> bool {
     let Outcome::Fail(cause) = outcome else { return false };
@@ -65,7 +67,8 @@ pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcom
     if is_late {
         // Everything avoidable was seen to work by itself, and many notified calls take much processor time together. Without any
         // intervention there is hardly another reason to be late than other load.
-        let by_load = matches!(request.purpose, Purpose::Joint | Purpose::Trace | Purpose::Baseline);
+        let by_load = matches!(request.purpose, Purpose::Joint | Purpose::Trace | Purpose::Baseline)
+            || (request.purpose == Purpose::Fallback && request.intervention.is_empty());
         let stood_still = observation.deadline.is_some_and(|given| observation.noticed_late * 2 > given);
         if by_load || stood_still {
             return true;
@@ -86,7 +89,8 @@ pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcom
         | FailCause::Died { .. }
         | FailCause::OutOfMemory { .. } => false,
     };
-    depends_on_time && was_starved(deadline, observation)
+    let noted_long = observation.calls.count_of_new_uses() >= COSTLY_NEW_USES;
+    depends_on_time && (noted_long || was_starved(deadline, observation))
 }
 
 /// Whether a thread of app or client waited for a processor for more than half of the time.
@@ -256,7 +260,7 @@ mod tests {
 
     use super::*;
     use crate::spec::{Client, ImageSource};
-    use crate::trial::{CheckEnd, ClientEnd, Death};
+    use crate::trial::{CheckEnd, ClientEnd, Death, NewUse};
 
     fn workload() -> Workload {
         Workload::named("test")
@@ -409,6 +413,7 @@ mod tests {
             intervention: crate::trial::Intervention::none(),
             replica: 0,
             care,
+            traced: None,
         }
     }
 
@@ -492,6 +497,17 @@ mod tests {
         observation.app.starved = Duration::from_millis(801);
         assert!(doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
+        observation.app.starved = Duration::ZERO;
+        for (count, expected) in [(COSTLY_NEW_USES - 1, false), (COSTLY_NEW_USES, true)] {
+            let new = NewUse { count, after: Vec::new() };
+            observation.calls.new_uses = Some([("poll".parse().unwrap(), new)].into());
+            assert_eq!(doubtful(Care::Patient, &late, &observation), expected, "noting {count} new calls");
+            assert_eq!(doubtful(Care::Usual, &mismatch, &observation), expected, "noting {count} new calls");
+            assert!(!doubtful(Care::Usual, &crash, &observation), "no process crashes because its calls are noted");
+            assert!(!doubtful(Care::Alone, &late, &observation));
+        }
+        observation.calls.new_uses = None;
+        observation.app.starved = Duration::from_millis(801);
         observation.timings.workload = Duration::from_secs(60);
         observation.deadline = Some(Duration::from_secs(3));
         observation.app.starved = Duration::from_millis(2500);

@@ -16,13 +16,14 @@ mod outcome;
 mod trace;
 pub mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use aftermath::{Aftermath, CALLS_AFTER, NextCall, Written, answers_followed};
-pub use calls::{CallLog, CallStatistics, ForeignCall, SAMPLES_PER_CALL};
+pub use calls::{ANSWERS_BEFORE, COSTLY_NEW_USES, CallLog, CallStatistics, ForeignCall, NewUse, SAMPLES_PER_CALL};
 pub use item::{Item, UnknownItem};
 #[cfg(feature = "cli")]
 pub use judge::{is_doubtful, judge, measures};
@@ -261,6 +262,9 @@ pub enum Purpose {
     Others,
     /// A configuration that passes once more, with every call watched: what does the app do with the answers?
     Reasons,
+    /// One treatment or a few, to find out which of them makes the app use something that no trace saw; or none, to see whether it
+    /// does so anyway.
+    Fallback,
 }
 
 /// How much time and quiet a run is given.
@@ -322,6 +326,8 @@ pub struct TrialRequest {
     pub replica: u32,
     /// How much time and quiet it is given.
     pub care: Care,
+    /// Everything that the traces saw, where the use of anything else is to be noted. Noting costs some microseconds per new call.
+    pub traced: Option<Arc<BTreeSet<Item>>>,
 }
 
 impl TrialRequest {

@@ -9,12 +9,14 @@
 mod aftermath;
 mod trace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Observe, Output, Trace, Watch};
+use super::{
+    AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Item, NewUse, Observe, Output, Trace, Watch,
+};
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
 const HEADER_LIMIT: usize = 64 * 1024;
@@ -226,6 +228,8 @@ pub struct Launch {
     pub processor_limit: Option<Duration>,
     /// Treated calls that are answered at once; more of them are answered slowly.
     pub prompt_answers: Option<u64>,
+    /// What the traces saw, where the use of anything else is to be noted.
+    pub traced: Option<BTreeSet<Item>>,
     /// Absolute paths of files that the report is to bring along.
     pub files: Vec<String>,
 }
@@ -316,7 +320,11 @@ impl Command {
                     frame = frame.field("prompt-answers", &answers);
                 }
                 let files = launch.files.iter().map(|path| Frame::new("collect").field("path", path));
-                frame.children(arguments(&launch.command).chain(files))
+                let traced = launch.traced.as_ref().map(|traced| {
+                    let lines: Vec<_> = traced.iter().map(ToString::to_string).collect();
+                    Frame::new("traced").body(lines.join("\n").into_bytes())
+                });
+                frame.children(arguments(&launch.command).chain(files).chain(traced))
             }
             Self::Stage(stage) => Frame::new("stage").field("user", &stage.user).field("home-is-set", &stage.home_is_set),
             Self::Nest(nest) => {
@@ -360,6 +368,7 @@ impl Command {
                     output_limit: frame.parse("output-limit")?,
                     processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
                     prompt_answers: frame.optional("prompt-answers")?,
+                    traced: children.iter().find(|child| child.kind == "traced").map(traced).transpose()?,
                 })
             }
             "nest" => Self::Nest(Nest {
@@ -396,6 +405,12 @@ impl Command {
 
 fn arguments(command: &[String]) -> impl Iterator<Item = Frame> + '_ {
     command.iter().map(|argument| Frame::new("argument").body(argument.clone().into_bytes()))
+}
+
+/// The items of a body that names one per line.
+fn traced(frame: &Frame) -> Result<BTreeSet<Item>, WireError> {
+    let text = frame.body_text()?;
+    text.lines().map(|line| Item::recorded(line).map_err(|error| WireError::new(error.to_string()))).collect()
 }
 
 fn command_line(frames: &[Frame]) -> Result<Vec<String>, WireError> {
@@ -618,6 +633,14 @@ fn report_frame(report: &AppReport) -> Frame {
         children.push(frame.field("count", &count));
     }
     children.extend(files.iter().map(|(path, content)| Frame::new("collected").field("path", path).body(content.clone())));
+    // The frame of them all is there even if there are none: nothing new is known then.
+    children.extend(calls.new_uses.as_ref().map(|uses| {
+        let new = |(item, new): (&Item, &NewUse)| {
+            let after: Vec<_> = new.after.iter().map(ToString::to_string).collect();
+            Frame::new("new").field("item", item).field("count", &new.count).field("after", &after.join(","))
+        };
+        Frame::new("new-uses").children(uses.iter().map(new))
+    }));
     children.extend(calls.aftermaths.iter().map(aftermath::frame_of));
     for (item, sequences) in &calls.sequences {
         children.extend(sequences.iter().map(|calls| aftermath::sequence_frame(*item, calls)));
@@ -663,12 +686,22 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
                 let call = ForeignCall { architecture: child.parse("architecture")?, number: child.parse("number")? };
                 calls.foreign.insert(call, child.parse("count")?);
             }
+            "new-uses" => calls.new_uses = Some(new_uses(&child)?),
             "aftermath" => calls.aftermaths.push(aftermath::read(&child)?),
             "sequence" => calls.sequences.entry(child.parse("item")?).or_default().push(aftermath::read_sequence(&child)?),
             _ => return Err(child.unexpected()),
         }
     }
     Ok(AppReport { end, calls, files })
+}
+
+fn new_uses(frame: &Frame) -> Result<BTreeMap<Item, NewUse>, WireError> {
+    let recorded = |text: &str| Item::recorded(text).map_err(|error| WireError::new(error.to_string()));
+    let new = |child: &Frame| {
+        let after = child.text("after")?.split(',').filter(|text| !text.is_empty()).map(recorded).collect::<Result<_, _>>()?;
+        Ok((recorded(child.text("item")?)?, NewUse { count: child.parse("count")?, after }))
+    };
+    frame.frames()?.iter().map(new).collect()
 }
 
 fn call_statistics(frame: &Frame) -> Result<CallStatistics, WireError> {
@@ -734,6 +767,14 @@ mod tests {
         }
     }
 
+    fn sample_new_uses() -> BTreeMap<Item, NewUse> {
+        let new = |count, after: &[&str]| NewUse { count, after: after.iter().map(|text| text.parse().unwrap()).collect() };
+        BTreeMap::from([
+            ("exit".parse().unwrap(), new(3, &[])),
+            ("/dev/urandom".parse().unwrap(), new(1, &["getrandom", "mmap(MAP_SHARED)", "/proc/self/status"])),
+        ])
+    }
+
     fn sample_report() -> AppReport {
         let statistics = CallStatistics {
             count: 7,
@@ -761,6 +802,7 @@ mod tests {
                 files: BTreeMap::from([("/proc/[pid]/stat".parse().unwrap(), 4)]),
                 unknown: BTreeMap::from([(999, 1)]),
                 foreign: BTreeMap::from([(ForeignCall { architecture: 0x4000_0003, number: 20 }, 2)]),
+                new_uses: Some(sample_new_uses()),
                 aftermaths: vec![sample_aftermath()],
                 sequences: BTreeMap::from([("/dev/null".parse().unwrap(), vec![vec![call("read"), call("close")], Vec::new()])]),
             },
@@ -777,6 +819,7 @@ mod tests {
             output_limit: 1000,
             processor_limit: Some(Duration::from_micros(7)),
             prompt_answers: Some(30_000),
+            traced: Some(["read", "ioctl(TCGETS)", "/sys/block/[disk]"].map(|text| text.parse().unwrap()).into()),
             files: vec!["/var/lib/a b".into()],
         };
         let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };
@@ -786,6 +829,8 @@ mod tests {
             Command::Nest(nest),
             Command::Nest(Nest::default()),
             Command::Stage(Stage { user: "a:b".into(), home_is_set: true }),
+            Command::Launch(Launch { traced: None, ..launch.clone() }),
+            Command::Launch(Launch { traced: Some(BTreeSet::new()), ..launch.clone() }),
             Command::Launch(launch),
             Command::Finish,
             Command::Network,
@@ -808,6 +853,11 @@ mod tests {
             Event::MainEnded { ending: Ending::Exited(-1), daemonised: true },
             Event::Exhausted,
             Event::Report(Box::new(sample_report())),
+            Event::Report(Box::default()),
+            Event::Report(Box::new(AppReport {
+                calls: CallLog { new_uses: Some(BTreeMap::new()), ..CallLog::default() },
+                ..AppReport::default()
+            })),
             Event::NetworkReady,
             Event::Listening,
             Event::JobEnded(JobEnd {

@@ -16,7 +16,7 @@ fn calls(names: &str) -> Vec<Sysno> {
 fn record(purpose: Purpose, intervention: &str, made: &str, output: &str, log: impl FnOnce(&mut CallLog)) -> TrialRecord {
     let watch = if matches!(purpose, Purpose::Trace | Purpose::Reasons) { Watch::Everything } else { Watch::Treated };
     let intervention: Intervention = intervention.parse().unwrap();
-    let request = TrialRequest { id: TrialId(0), purpose, watch, intervention, replica: 0, care: Care::Usual };
+    let request = TrialRequest { id: TrialId(0), purpose, watch, intervention, replica: 0, care: Care::Usual, traced: None };
     let mut calls = CallLog::default();
     for name in made.split_whitespace() {
         calls.calls.insert(call(name), CallStatistics { count: 3, ..CallStatistics::default() });

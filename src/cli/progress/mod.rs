@@ -93,13 +93,17 @@ fn item(purpose: Purpose, intervention: &Intervention) -> String {
         Purpose::Trace => "trace".to_owned(),
         Purpose::Baseline => "baseline".to_owned(),
         Purpose::Control => "control".to_owned(),
-        Purpose::Single | Purpose::Quiet | Purpose::Search | Purpose::Joint | Purpose::Others | Purpose::Reasons => {
-            match (treated.next(), treated.len()) {
-                (Some((call, treatment)), 0) => format!("{treatment} {call}"),
-                (None, _) => "baseline".to_owned(),
-                _ => format!("{} calls at once", intervention.len()),
-            }
-        }
+        Purpose::Single
+        | Purpose::Quiet
+        | Purpose::Search
+        | Purpose::Joint
+        | Purpose::Others
+        | Purpose::Reasons
+        | Purpose::Fallback => match (treated.next(), treated.len()) {
+            (Some((call, treatment)), 0) => format!("{treatment} {call}"),
+            (None, _) => "baseline".to_owned(),
+            _ => format!("{} calls at once", intervention.len()),
+        },
     }
 }
 

@@ -73,7 +73,13 @@ impl DockerSession {
     /// a broken app is noticed, and what is avoided at once.
     fn maker(&self, purpose: Purpose) -> Maker {
         match purpose {
-            Purpose::Baseline | Purpose::Single | Purpose::Quiet | Purpose::Search | Purpose::Others | Purpose::Reasons
+            Purpose::Baseline
+            | Purpose::Single
+            | Purpose::Quiet
+            | Purpose::Search
+            | Purpose::Others
+            | Purpose::Reasons
+            | Purpose::Fallback
                 if self.staged =>
             {
                 Maker::Stage
@@ -83,6 +89,7 @@ impl DockerSession {
             | Purpose::Quiet
             | Purpose::Others
             | Purpose::Reasons
+            | Purpose::Fallback
             | Purpose::Trace
             | Purpose::Control
             | Purpose::Search
