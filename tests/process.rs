@@ -163,6 +163,70 @@ fn known_answer_programs_get_the_verdicts_they_get_in_containers() {
     }
 }
 
+/// A C source of `fixtures/`, compiled.
+fn compiled(name: &str) -> Option<PathBuf> {
+    if !common::has_compiler() {
+        return None;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("process-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let program = folder.join(format!("{name}-{:?}", std::thread::current().id()).replace(['(', ')'], "-"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{name}.c"));
+    let status = Command::new("cc").args(["-O1", "-pthread", "-o"]).arg(&program).arg(&source).status().unwrap();
+    assert!(status.success(), "{} does not compile", source.display());
+    Some(program)
+}
+
+#[test]
+fn a_death_is_seen_whatever_the_process_is_called() {
+    let (true, Some(program)) = (can_isolate(), compiled("names")) else { return };
+    // Cut by the kernel after 15 bytes, in the middle of a character.
+    let long = program.with_file_name("éééééééé");
+    fs::copy(&program, &long).unwrap();
+    for (program, mode, name) in [(&program, "latin", r"caf\xE9"), (&long, "keep", r"ééééééé\xC3")] {
+        let told = run(&["--features", "none", "--", program.to_str().unwrap(), mode]);
+        assert_eq!(told.code, Some(1), "{mode}: {}", told.errors);
+        let reasons = told.event("summary").to_string().replace(r"\\", r"\");
+        assert!(reasons.contains(&format!("process `{name}` died of SIGSEGV")), "{mode}: {reasons}");
+    }
+}
+
+#[test]
+fn calls_are_counted_under_the_name_that_a_thread_has_then() {
+    let (true, Some(program)) = (can_isolate(), compiled("names")) else { return };
+    let results = tempfile::tempdir().unwrap();
+    let stored = results.path().to_str().unwrap();
+    let told = run(&["--features", "none", "--results", stored, "--", program.to_str().unwrap(), "rename"]);
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    let folder = fs::read_dir(results.path()).unwrap().next().unwrap().unwrap().path();
+    let trace = fs::read_to_string(folder.join("command/trace.csv")).unwrap();
+    assert!(trace.contains("getppid,1,before\n") && trace.contains("sysinfo,3,after\n"), "{trace}");
+}
+
+#[test]
+fn unknown_numbers_are_counted_like_calls_in_one_run() {
+    let (true, Some(program)) = (can_isolate(), compiled("names")) else { return };
+    let program = program.to_str().unwrap();
+    for reasons in ["none", "together"] {
+        let shown = output(&mut loupe(&["run", "--features", "none", "--reasons", reasons, "--", program, "numbers"]));
+        let shown = text(&shown.stdout);
+        for line in [
+            "unknown: 1 call of number 999 in a run",
+            "unknown: 3 calls of number 1234 in a run",
+            "unknown: 1 call of number 1073741823 in a run",
+            "unknown: 1 call of number 4294967295 in a run",
+        ] {
+            assert!(shown.contains(line), "{line}: {shown}");
+        }
+        assert!(!shown.contains("foreign"), "{shown}");
+        let getppid = shown.lines().find(|line| line.starts_with("getppid ")).unwrap();
+        assert_eq!(getppid.split_whitespace().nth(1), Some("1"), "{getppid}");
+    }
+    let traced = output(&mut loupe(&["trace", "--", program, "numbers"]));
+    let traced = text(&traced.stdout) + &text(&traced.stderr);
+    assert!(traced.contains("4294967295") && !traced.contains("foreign"), "{traced}");
+}
+
 #[test]
 fn hits_that_were_not_counted_are_not_taken_for_none() {
     if !can_isolate() {

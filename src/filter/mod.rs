@@ -32,7 +32,7 @@ use seccompiler::{
 
 use crate::syscalls::features::{Condition, Test};
 use crate::syscalls::paths::{self, Access};
-use crate::syscalls::{Architecture, Sysno};
+use crate::syscalls::{Architecture, Sysno, X32_BIT};
 use crate::trial::{Intervention, Item, Treatment, Watch};
 
 /// `SECCOMP_RET_USER_NOTIF` of `linux/seccomp.h`.
@@ -45,8 +45,6 @@ const RETURN_ERRNO: u32 = 0x0005_0000;
 const RETURN_KILL_PROCESS: u32 = 0x8000_0000;
 /// Linux's `ENOSYS`, the same on every architecture Loupe knows.
 const ENOSYS: u32 = 38;
-/// Bit that marks a number of the x32 ABI (`__X32_SYSCALL_BIT`).
-const X32_BIT: u32 = 0x4000_0000;
 
 /// Instructions of classic BPF (`linux/filter.h`): `BPF_LD | BPF_W | BPF_ABS`, `BPF_JMP | BPF_JA`,
 /// `BPF_JMP | BPF_JGE | BPF_K`, `BPF_RET | BPF_K`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::table::{Align, Table};
 use crate::explore::Verdict;
 use crate::store::{DetailRow, Finished, Stored, TrialRecord};
+use crate::syscalls::{X32_BIT, is_x32};
 use crate::trial::{Item, Outcome, Purpose, Treatment, Watch};
 
 /// What the single trials of each call and treatment gave, in words.
@@ -71,7 +72,7 @@ pub fn show_text(name: &str, stored: &Stored, trials: &[TrialRecord]) -> String 
     let reasons = Reasons::new(trials);
     let mut table = Table::new(&[
         ("syscall", Align::Left),
-        ("calls", Align::Right),
+        ("calls/run", Align::Right),
         ("verdict", Align::Left),
         ("joint", Align::Left),
         ("stubbed", Align::Left),
@@ -210,25 +211,24 @@ fn epilogue(name: &str, finished: &Finished) -> String {
     }
     for foreign in &summary.foreign_calls {
         text.push_str(&format!(
-            "foreign ABI: {} calls of {} number {} were seen and left alone\n",
-            foreign.count,
+            "foreign ABI: {} of {} number {} in a run, seen and left alone\n",
+            super::counted(usize::try_from(foreign.count).unwrap_or(usize::MAX), "call"),
             abi(foreign.call.architecture, foreign.call.number),
             foreign.call.number & !X32_BIT
         ));
     }
     for (number, count) in &summary.unknown_calls {
-        text.push_str(&format!("unknown: {count} calls of number {number}, which no Linux of the table has\n"));
+        let calls = super::counted(usize::try_from(*count).unwrap_or(usize::MAX), "call");
+        text.push_str(&format!("unknown: {calls} of number {number} in a run, which no Linux of the table has\n"));
     }
     text
 }
-
-const X32_BIT: u32 = 0x4000_0000;
 
 /// The name of an ABI by its `AUDIT_ARCH_*` value (`linux/audit.h`).
 fn abi(architecture: u32, number: u32) -> String {
     match architecture {
         0x4000_0003 => "i386".to_owned(),
-        0xc000_003e if number & X32_BIT != 0 => "x32".to_owned(),
+        0xc000_003e if is_x32(number) => "x32".to_owned(),
         0x4000_0028 => "arm".to_owned(),
         other => format!("ABI {other:#x}"),
     }

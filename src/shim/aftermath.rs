@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use super::sys::{self, Notification};
 use crate::syscalls::{Sysno, decode, memory};
+use crate::trial::text::lossless;
 use crate::trial::{Aftermath, CALLS_AFTER, Item, NextCall, Treatment, Written, answers_followed};
 
 /// Characters kept of a call.
@@ -153,7 +155,7 @@ fn written(call: Sysno, notification: &Notification) -> Option<Written> {
         2 => "stderr".to_owned(),
         other => {
             let link = fs::read_link(format!("/proc/{}/fd/{other}", notification.thread)).ok()?;
-            link.to_str().filter(|path| path.starts_with('/'))?.to_owned()
+            Some(lossless(link.as_os_str().as_bytes())).filter(|path| path.starts_with('/'))?
         }
     };
     Some(Written { to, text: String::from_utf8_lossy(&bytes).into_owned() })

@@ -15,7 +15,7 @@ use super::recorder::Recorder;
 use super::sys::{self, Answer, Listener, Notification};
 use super::treatments::{self, Treatments};
 use crate::filter;
-use crate::syscalls::{Architecture, Sysno, memory};
+use crate::syscalls::{Architecture, Sysno, is_x32, memory};
 use crate::trial::wire::Launch;
 use crate::trial::{ForeignCall, Item, Treatment, Watch};
 
@@ -25,8 +25,10 @@ pub(super) const NATIVE_ABI: u32 = match Architecture::NATIVE {
     Architecture::Aarch64 => 0xc000_00b7,
 };
 
-/// Numbers from here on are another ABI (x32) or none.
-pub(super) const NUMBER_LIMIT: u32 = 0x4000_0000;
+/// Whether a call goes through another ABI than the native one.
+pub(super) fn is_foreign(architecture: u32, number: u32) -> bool {
+    architecture != NATIVE_ABI || Architecture::NATIVE == Architecture::X86_64 && is_x32(number)
+}
 
 /// What a notified call means beside being counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ enum Role {
     Birth,
     /// Changes the program, and so the name, of the caller.
     Execute,
+    /// May change the name of the caller.
+    Rename,
     /// Collects a child: the last look at it.
     Collect,
     /// Ends the process.
@@ -114,7 +118,7 @@ impl Notifier {
             if known.len() <= index {
                 known.resize(index + 1, None);
             }
-            let role = if lifecycle.contains(&call) { role(call) } else { Role::Ordinary };
+            let role = if lifecycle.contains(&call) || call.name() == "prctl" { role(call) } else { Role::Ordinary };
             known[index] = Some(Known { call, role });
         }
         if let Some(traced) = &launch.traced {
@@ -149,7 +153,7 @@ impl Notifier {
     }
 
     fn serve(&self, notification: &Notification) -> io::Result<()> {
-        let foreign = notification.architecture != NATIVE_ABI || notification.number >= NUMBER_LIMIT;
+        let foreign = is_foreign(notification.architecture, notification.number);
         let index = usize::try_from(notification.number).unwrap_or(usize::MAX);
         let known = if foreign { None } else { self.known.get(index).copied().flatten() };
         let Some(Known { call, role }) = known else {
@@ -254,6 +258,7 @@ impl Notifier {
     fn prepare(&self, role: Role, notification: &Notification) {
         match role {
             Role::Ordinary | Role::Birth => {}
+            Role::Rename => self.shared.recorder().forget_thread(notification.thread),
             Role::Execute => {
                 self.shared.recorder().forget_thread(notification.thread);
             }
@@ -337,6 +342,7 @@ fn role(call: Sysno) -> Role {
     match call.name() {
         "clone" | "clone3" | "fork" | "vfork" => Role::Birth,
         "execve" | "execveat" => Role::Execute,
+        "prctl" => Role::Rename,
         "wait4" | "waitid" => Role::Collect,
         "exit_group" => Role::EndProcess,
         "exit" => Role::EndThread,

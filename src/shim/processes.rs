@@ -15,6 +15,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::sys::{self, ProcessHandle};
+use crate::trial::text::lossless;
 use crate::trial::{Death, Ending};
 
 /// What a death is called whose signal the kernel did not tell.
@@ -77,18 +78,20 @@ struct Stat {
 
 impl Stat {
     fn read(pid: i32) -> Option<Self> {
-        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The name stands in parentheses and may itself hold parentheses and blanks: the last one closes it (proc(5)).
-    fn parse(text: &str) -> Option<Self> {
-        let (_, rest) = text.split_once('(')?;
-        let (name, rest) = rest.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
+    /// The name stands in parentheses and may itself hold parentheses, blanks and bytes that are no UTF-8: the last parenthesis closes
+    /// it (proc(5)).
+    fn parse(content: &[u8]) -> Option<Self> {
+        let begin = content.iter().position(|byte| *byte == b'(')?;
+        let end = content.iter().rposition(|byte| *byte == b')')?;
+        let name = content.get(begin + 1..end)?;
+        let fields: Vec<&str> = std::str::from_utf8(&content[end + 1..]).ok()?.split_whitespace().collect();
         // `fields[0]` is the third field of the file.
         let field = |number: usize| fields.get(number - 3).copied();
         Some(Self {
-            name: name.to_owned(),
+            name: lossless(name),
             zombie: matches!(field(3)?, "Z" | "X"),
             blocked: field(3)? == "D",
             parent: field(4)?.parse().ok()?,
@@ -321,7 +324,9 @@ pub(super) fn process_of_thread(thread: u32) -> Option<(i32, u64)> {
 }
 
 fn status_field(pid: i32, field: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    // The name in its first line may be no UTF-8.
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse().ok()
 }
@@ -351,11 +356,15 @@ mod tests {
         fields[0] = "1"; // ppid
         fields[18] = "4242"; // starttime, field 22
         fields[48] = "139"; // exit_code, field 52
-        let stat = Stat::parse(&format!("7 (a) Z (b) Z {}\n", fields.join(" "))).unwrap();
+        let parse = |text: &str| Stat::parse(text.as_bytes());
+        let stat = parse(&format!("7 (a) Z (b) Z {}\n", fields.join(" "))).unwrap();
         assert_eq!(stat.name, "a) Z (b");
         assert_eq!((stat.zombie, stat.blocked, stat.parent, stat.start, stat.exit_code), (true, false, 1, 4242, 139));
-        let blocked = Stat::parse(&format!("7 (fio) D {}\n", fields.join(" "))).unwrap();
+        let blocked = parse(&format!("7 (fio) D {}\n", fields.join(" "))).unwrap();
         assert!(blocked.blocked && !blocked.zombie);
+        let latin = [b"7 (caf\xe9) Z ".as_slice(), fields.join(" ").as_bytes()].concat();
+        let latin = Stat::parse(&latin).unwrap();
+        assert_eq!((latin.name.as_str(), latin.zombie, latin.exit_code), ("caf\\xE9", true, 139));
     }
 
     #[test]

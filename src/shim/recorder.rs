@@ -1,7 +1,8 @@
-//! What the supervisor counts of notified calls, in the form that is cheap to count in. Pure but for reading a process's name.
+//! What the supervisor counts of notified calls, in the form that is cheap to count in. Pure but for reading a thread's name now and then.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::time::{Duration, Instant};
 
 use super::aftermath::Aftermaths;
 use super::new_uses::NewUses;
@@ -9,7 +10,11 @@ use super::sys::Notification;
 use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
+use crate::trial::text::lossless;
 use crate::trial::{CallLog, CallStatistics, ForeignCall, Item, SAMPLES_PER_CALL, Treatment};
+
+/// How long a name that was read stands for its thread.
+const NAME_LIFE: Duration = Duration::from_millis(20);
 
 /// How often one call was made.
 #[derive(Debug, Default)]
@@ -25,8 +30,8 @@ struct Counter {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     names: Vec<String>,
-    /// Which name the thread's process has.
-    threads: HashMap<u32, usize>,
+    /// The name of each thread, as an index, and when it was read: threads may be renamed (`PR_SET_NAME`, prctl(2)).
+    threads: HashMap<u32, (usize, Instant)>,
     /// The calls in the order in which they were first made.
     order: Vec<Sysno>,
     calls: HashMap<Sysno, Counter>,
@@ -42,16 +47,18 @@ pub(super) struct Recorder {
 
 impl Recorder {
     fn name_index(&mut self, thread: u32) -> usize {
-        if let Some(index) = self.threads.get(&thread) {
+        if let Some((index, read)) = self.threads.get(&thread)
+            && read.elapsed() < NAME_LIFE
+        {
             return *index;
         }
-        let name = fs::read_to_string(format!("/proc/{thread}/comm"));
-        let name = name.map_or_else(|_| format!("thread {thread}"), |name| name.trim_end_matches('\n').to_owned());
+        let name = fs::read(format!("/proc/{thread}/comm"));
+        let name = name.map_or_else(|_| format!("thread {thread}"), |name| lossless(name.strip_suffix(b"\n").unwrap_or(&name)));
         let index = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
             self.names.push(name);
             self.names.len() - 1
         });
-        self.threads.insert(thread, index);
+        self.threads.insert(thread, (index, Instant::now()));
         index
     }
 

@@ -99,5 +99,5 @@ fn file(argument: PathArgument, notification: &Notification) -> Option<PseudoFil
         Directory::Working => format!("/proc/{}/cwd", notification.thread),
         Directory::Descriptor(descriptor) => format!("/proc/{}/fd/{descriptor}", notification.thread),
     };
-    paths::normalise_at(fs::read_link(link).ok()?.to_str()?, &path)
+    paths::normalise_at(&fs::read_link(link).ok()?.to_string_lossy(), &path)
 }

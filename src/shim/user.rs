@@ -23,7 +23,8 @@ impl Identity {
 
 /// Looks `text` up in `/etc/passwd` and `/etc/group`; empty is root.
 pub(super) fn look_up(text: &str) -> io::Result<Identity> {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    // A comment may be in another encoding.
+    let read = |path| fs::read(path).map(|content| String::from_utf8_lossy(&content).into_owned()).unwrap_or_default();
     look_up_in(text, &read("/etc/passwd"), &read("/etc/group"))
 }
 

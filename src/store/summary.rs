@@ -11,7 +11,7 @@ use super::date::Date;
 use super::files::FORMAT;
 use super::record::{ForeignCount, TrialRecord, milliseconds};
 use crate::explore::{Culprit, Joint, Measured, Origin, Refusal, Row, Settings, Strategy, TreatmentResult, Verdict};
-use crate::trial::{Degradation, Intervention, Item, Treatment};
+use crate::trial::{Degradation, Intervention, Item, Purpose, Treatment};
 
 /// What makes a campaign the same campaign. If any of it changes, what was measured before does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,9 +214,9 @@ pub struct Summary {
     pub assumed: Vec<Item>,
     /// What stayed inconclusive, in words; empty for a complete campaign.
     pub incomplete: Vec<String>,
-    /// Calls of a foreign ABI in any trial: seen, never treated.
+    /// Calls of a foreign ABI: seen, never treated. Their number in one run, a trace where one has them.
     pub foreign_calls: Vec<ForeignCount>,
-    /// Native calls that no table knows, by number.
+    /// Native calls that no table knows, by number, counted likewise.
     pub unknown_calls: BTreeMap<u32, u64>,
     /// Number of trials.
     pub trials: u32,
@@ -251,16 +251,9 @@ impl Summary {
                 }
             }
         }
-        let mut foreign = BTreeMap::<_, u64>::new();
-        let mut unknown_calls = BTreeMap::<_, u64>::new();
-        for record in records {
-            for seen in &record.foreign_calls {
-                *foreign.entry(seen.call).or_default() += seen.count;
-            }
-            for (number, count) in &record.unknown_calls {
-                *unknown_calls.entry(*number).or_default() += count;
-            }
-        }
+        let foreign = most(records, |record| record.foreign_calls.iter().map(|seen| (seen.call, seen.count)).collect());
+        let unknown_calls =
+            most(records, |record| record.unknown_calls.iter().map(|(number, count)| (*number, *count)).collect());
         let items_where = |wanted: &dyn Fn(&Row) -> bool| -> Vec<Item> {
             measured.rows.iter().filter(|(_, row)| wanted(row)).map(|(item, _)| *item).collect()
         };
@@ -310,6 +303,21 @@ impl Refused {
         let reasons = refusals.iter().map(ToString::to_string).collect();
         Self { format: FORMAT, environment: environment.clone(), reasons, refusals: refusals.to_vec(), trials }
     }
+}
+
+/// The most of each in a single run: in a trace, where one has it, as the counts of calls are; in another trial otherwise.
+fn most<T: Ord>(records: &[TrialRecord], counts: impl Fn(&TrialRecord) -> Vec<(T, u64)>) -> BTreeMap<T, u64> {
+    let of = |wanted: &dyn Fn(&TrialRecord) -> bool| {
+        let mut found = BTreeMap::new();
+        for (key, count) in records.iter().filter(|record| wanted(record)).flat_map(&counts) {
+            let most = found.entry(key).or_default();
+            *most = count.max(*most);
+        }
+        found
+    };
+    let mut found = of(&|record| record.purpose != Purpose::Trace);
+    found.extend(of(&|record| record.purpose == Purpose::Trace));
+    found
 }
 
 pub(super) fn sha256(text: &str) -> String {

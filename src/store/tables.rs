@@ -133,13 +133,13 @@ pub struct TraceRow {
 /// The lines of `trace.csv` by call.
 pub type TraceTable = BTreeMap<Sysno, TraceRow>;
 
-/// What the traces among `records` saw.
+/// What the traces among `records` saw: of each call the number in that trace which has most, so that it is one of a single run.
 pub(super) fn trace<'a>(records: impl Iterator<Item = &'a TrialRecord>) -> TraceTable {
     let mut table = TraceTable::new();
     for record in records.filter(|record| record.purpose == Purpose::Trace) {
         for (call, hits) in &record.hits {
             let row = table.entry(*call).or_default();
-            row.count += hits.count;
+            row.count = row.count.max(hits.count);
             row.processes.extend(hits.processes.keys().cloned());
             row.processes.sort();
             row.processes.dedup();

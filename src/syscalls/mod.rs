@@ -24,6 +24,15 @@ use std::str::FromStr;
 
 use table::TABLE;
 
+/// Bit that the x32 ABI sets in the number of a call (`__X32_SYSCALL_BIT` of `asm/unistd.h`).
+pub const X32_BIT: u32 = 0x4000_0000;
+
+/// Whether a number that comes with the ABI of x86_64 is one of x32. Those from `0x8000_0000` on, such as -1, are of no ABI.
+#[must_use]
+pub const fn is_x32(number: u32) -> bool {
+    number & X32_BIT != 0 && number < 2 * X32_BIT
+}
+
 /// How many calls there are.
 pub(crate) const COUNT: usize = TABLE.len();
 

@@ -13,6 +13,7 @@ mod measures;
 mod observation;
 #[cfg(feature = "cli")]
 mod outcome;
+pub mod text;
 mod trace;
 pub mod wire;
 

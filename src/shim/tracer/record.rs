@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
 
 use super::reader;
-use crate::shim::notify::{NATIVE_ABI, NUMBER_LIMIT};
+use crate::shim::notify::is_foreign;
 use crate::syscalls::{Architecture, Sysno, decode, errno};
 use crate::trial::{Ending, ForeignCall, ObservedCall, Trace};
 
@@ -66,7 +66,7 @@ impl Record {
     pub(super) fn entry(&mut self, thread: libc::pid_t, architecture: u32, number: u64, arguments: [u64; 6]) -> Option<String> {
         self.seen(thread);
         let small = u32::try_from(number).unwrap_or(u32::MAX);
-        if architecture != NATIVE_ABI || (NUMBER_LIMIT..u32::MAX).contains(&small) {
+        if is_foreign(architecture, small) {
             *self.foreign.entry(ForeignCall { architecture, number: small }).or_default() += 1;
             return self.line(thread, &format!("call {small} of ABI {architecture:#x}"));
         }
@@ -170,6 +170,7 @@ fn signal_name(number: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shim::notify::NATIVE_ABI;
 
     fn call(name: &str) -> (Sysno, u64) {
         let call: Sysno = name.parse().unwrap();

@@ -8,12 +8,10 @@ use super::load::{Process, Reason};
 use super::numbers::{LoaderArguments, Numbers, Open};
 use super::reach::{Origin, Reach, Spot, lookup};
 use super::value::{Atom, Value};
-use crate::syscalls::{Architecture, Sysno};
+use crate::syscalls::{Architecture, Sysno, X32_BIT, is_x32};
 
 /// How long the name of an object or symbol may be.
 const NAME_LIMIT: usize = 4096;
-/// Added to a number by the x32 ABI (`__X32_SYSCALL_BIT` of asm/unistd.h).
-const X32_BIT: u64 = 0x4000_0000;
 
 /// Everything that was found out about a process.
 pub(super) fn findings(
@@ -36,8 +34,8 @@ pub(super) fn findings(
                 let reported = Reported { sites: sites.collect(), way: way(process, reach, spots) };
                 findings.calls.insert(call, reported);
             }
-            None if architecture == Architecture::X86_64 && number & X32_BIT != 0 && *number < 2 * X32_BIT => {
-                let reason = format!("call {} of the x32 ABI", number & !X32_BIT);
+            None if architecture == Architecture::X86_64 && u32::try_from(*number).is_ok_and(is_x32) => {
+                let reason = format!("call {} of the x32 ABI", number & !u64::from(X32_BIT));
                 findings.unresolved.extend(sites.map(|site| Unresolved { site, reason: reason.clone() }));
             }
             None => findings.unknown_numbers.entry(*number).or_default().extend(sites),
