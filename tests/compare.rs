@@ -61,9 +61,11 @@ fn the_exit_code_says_whether_anything_got_worse() {
     let folder = databases();
     let code = |before: &str, after: &str, code: i32| loupe(folder.path(), &[before, after]).code(code).stderr("");
     let worse = code("old/worse", "new/worse", 1);
-    worse.stdout(has("became required\n    close\n").and(has("before  any, seen once; stubbed: passes 1 of 1 (1 hit)")).and(
-        has("after   required, seen once; stubbed: fails 2 of 2: exit code 1, expected 0").and(has("\nworse: worse/w\n")),
-    ));
+    worse.stdout(
+        has("became required\n    close\n").and(has("before  any, seen once; stubbed: passes 1 of 1 (1 hit)")).and(
+            has("after   required, seen once; stubbed: fails 2 of 2: exit code 1, expected 0").and(has("\nworse: worse/w\n")),
+        ),
+    );
     code("new/worse", "old/worse", 0).stdout(has("became avoidable\n    close\n").and(has("\nnothing is worse\n")));
     code("old/better", "new/better", 0).stdout(has("better/v: 1 better").and(has("better/w: 1 better")));
     code("old/better", "old/better", 0).stdout(has("unchanged: better/v, better/w"));
