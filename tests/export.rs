@@ -92,6 +92,22 @@ fn the_joint_configuration_is_enforced_as_far_as_a_container_runtime_allows() {
 }
 
 #[test]
+fn calls_that_take_the_place_of_avoided_ones_are_let_through_with_the_joint_configuration() {
+    let folder = results();
+    let stored = folder.path().join("results/app/a/fallbacks.csv");
+    let lines = "brk,stub,mremap\nbrk,fake,msync\ngetpid,stub,/proc/self/stat\n(together),,sendto\n";
+    std::fs::write(&stored, format!("item,treatment,uses\n{lines}")).unwrap();
+    let (joint, _) = profile(folder.path(), &["app/a", "--joint"]);
+    for call in ["mremap", "sendto"] {
+        assert_eq!(decision(&joint, call).0, "SCMP_ACT_ALLOW", "{call}");
+    }
+    // `brk` is stubbed here, and not faked.
+    assert_eq!(decision(&joint, "msync"), ("SCMP_ACT_ERRNO".to_owned(), Some(38)));
+    let (used, _) = profile(folder.path(), &["app/a"]);
+    assert_eq!(decision(&used, "mremap"), ("SCMP_ACT_ERRNO".to_owned(), Some(38)), "nothing is avoided there");
+}
+
+#[test]
 fn what_is_asked_for_and_is_not_there_is_a_usage_error_with_a_hint() {
     let folder = results();
     for (arguments, message) in [

@@ -123,6 +123,80 @@ fn show_prints_json_for_programs() {
     assert_eq!(verdicts, ["getpid any stub", "read required implement", "uname fake fake"]);
 }
 
+/// Stores these lines as the fallbacks of the app, and has its joint configuration never make `read`.
+fn with_fallbacks(results: &Path, lines: &str) {
+    let folder = results.join("small/once");
+    fs::write(folder.join("fallbacks.csv"), format!("item,treatment,uses\n{lines}")).unwrap();
+    let summary = folder.join("summary.json");
+    let text = fs::read_to_string(&summary).unwrap();
+    assert!(text.contains("\"not-made\": []"), "{text}");
+    fs::write(&summary, text.replace("\"not-made\": []", "\"not-made\": [\"read\"]")).unwrap();
+}
+
+const FALLBACKS: &str = "getpid,stub,gettid\ngetpid,stub,openat\ngetpid,stub,openat(O_RDONLY)\ngetpid,stub,/proc/self/stat\n\
+    getpid,fake,gettid\nuname,fake,mmap(MAP_SHARED)\n(together),,exit\n";
+
+#[test]
+fn show_says_what_is_used_only_while_others_are_avoided_and_what_is_not_used_then() {
+    let (_folder, results) = results();
+    with_fallbacks(&results, FALLBACKS);
+    let said = say(&mut loupe(&["show", "small", "--results", path(&results)]));
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{}", said.stdout);
+    insta::assert_snapshot!(said.stdout, @r"
+    syscall  calls  verdict   joint                 stubbed                  faked
+    getpid       2  any       stub                  passes (1 hit)           passes (1 hit)
+    read         2  required  implement (not made)  exit code 9, expected 0  exit code 9, expected 0
+    uname        2  fake      fake                  exit code 9, expected 0  passes (1 hit)
+
+    avoided     how          used only then, and in no trace
+    getpid      stubbed      gettid, openat, /proc/self/stat
+    getpid      faked        gettid
+    uname       faked        mmap(MAP_SHARED)
+    (together)  all at once  exit
+
+    small/once: 3 calls used, 1 required, 0 stub only, 1 fake only, 1 any
+    together: 2 calls avoided at once, 3 of 3 runs passed
+      used then, and in no trace: exit, gettid, openat, mmap(MAP_SHARED), /proc/self/stat
+      implemented, but not used then: read
+    ");
+    let said = say(&mut loupe(&["show", "small", "--results", path(&results), "--format", "json"]));
+    let shown: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let fallbacks = shown[0]["fallbacks"].as_array().unwrap();
+    assert_eq!(fallbacks.len(), FALLBACKS.lines().count());
+    assert_eq!(fallbacks[0], serde_json::json!({ "item": "getpid", "treatment": "stub", "uses": "gettid" }));
+    assert_eq!(fallbacks[6], serde_json::json!({ "item": null, "treatment": null, "uses": "exit" }));
+    let not_made = |index: usize| shown[0]["calls"][index]["not-made"].as_bool().unwrap();
+    assert_eq!([0, 1, 2].map(not_made), [false, true, false]);
+    assert_eq!(shown[0]["summary"]["not-made"], serde_json::json!(["read"]));
+}
+
+#[test]
+fn why_says_what_is_used_in_the_place_of_an_item_and_of_what_such_an_item_takes_the_place() {
+    let (_folder, results) = results();
+    with_fallbacks(&results, FALLBACKS);
+    let why = |item: &str| say(&mut loupe(&["show", "small", "--why", item, "--results", path(&results)]));
+    let said = why("getpid");
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert!(said.stdout.contains("made only then: gettid, openat, /proc/self/stat\n"), "{}", said.stdout);
+    assert!(said.stdout.contains("made only then: gettid\n"), "{}", said.stdout);
+    for (item, text) in [
+        ("gettid", "small/once: gettid: in no trace; made only when `getpid` is stubbed, or `getpid` is faked\n"),
+        ("exit", "small/once: exit: in no trace; made only when everything avoidable is avoided at once\n"),
+        ("/proc/self/stat", "small/once: /proc/self/stat: in no trace; made only when `getpid` is stubbed\n"),
+    ] {
+        assert_eq!(why(item).stdout, text);
+    }
+    assert_eq!(why("mkdir").code, Some(2));
+}
+
+#[test]
+fn results_of_which_no_fallbacks_are_known_say_so() {
+    let (_folder, results) = results();
+    fs::remove_file(results.join("small/once/fallbacks.csv")).unwrap();
+    let said = say(&mut loupe(&["show", "small", "--results", path(&results)]));
+    assert!(said.stdout.contains("not known") && said.stdout.contains("`--fresh`"), "{}", said.stdout);
+}
+
 #[test]
 fn broken_results_are_told_with_file_and_line() {
     let (_folder, results) = results();

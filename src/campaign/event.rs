@@ -182,6 +182,8 @@ pub struct Totals {
     pub joint_verified: u32,
     /// … of how many.
     pub joint_of: u32,
+    /// Calls and pseudo-files that the joint configuration uses and no trace shows; `None` where that is not known.
+    pub fallbacks: Option<usize>,
     /// Calls whose trials disagreed.
     pub unstable: usize,
     /// Calls whose treatment was never hit in a trial that passed.

@@ -30,7 +30,7 @@ use crate::spec::{self, AppSpec, Workload};
 use crate::store::{
     Conclusion, Date, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord,
 };
-use crate::trial::{InconclusiveCause, Outcome};
+use crate::trial::{InconclusiveCause, Item, Outcome};
 
 /// How a batch is to be run.
 #[derive(Debug, Clone)]
@@ -393,6 +393,10 @@ fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
         joint_avoided: summary.joint.stub.len() + summary.joint.fake.len(),
         joint_verified: summary.joint.verified,
         joint_of: summary.joint.of,
+        fallbacks: finished.fallbacks.as_ref().map(|table| {
+            let whole = summary.everything.as_ref().unwrap_or(&summary.joint).configuration();
+            table.under(&whole).iter().filter(|item| !matches!(item, Item::Feature(_))).count()
+        }),
         unstable: calls(&summary.unstable),
         unexercised: calls(&summary.unexercised),
         degraded: summary.degraded.iter().map(|found| found.item).collect::<std::collections::BTreeSet<_>>().len(),

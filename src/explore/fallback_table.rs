@@ -2,7 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Serialize, Serializer};
+
 use crate::trial::{Intervention, Item, Treatment};
+
+/// One line of the table for programs.
+#[derive(Debug, Serialize)]
+struct FallbackLine {
+    /// The treated item; `None` for what is used only together.
+    item: Option<Item>,
+    treatment: Option<Treatment>,
+    uses: Item,
+}
+
+impl Serialize for FallbackTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let line = |(treated, uses): (Option<(Item, Treatment)>, Item)| FallbackLine {
+            item: treated.map(|(item, _)| item),
+            treatment: treated.map(|(_, treatment)| treatment),
+            uses,
+        };
+        serializer.collect_seq(self.rows().map(line))
+    }
+}
 
 /// Items that an app uses only while others are stubbed or faked: no run without an intervention shows them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +53,12 @@ impl FallbackTable {
     #[must_use]
     pub fn of_each(&self, configuration: &Intervention) -> BTreeSet<Item> {
         configuration.iter().flat_map(|(item, treatment)| self.of(item, treatment)).collect()
+    }
+
+    /// Items that are used under `configuration`, if it is the joint one: while any of its treatments is in force, or only together.
+    #[must_use]
+    pub fn under(&self, configuration: &Intervention) -> BTreeSet<Item> {
+        self.of_each(configuration).into_iter().chain(self.together.iter().copied()).collect()
     }
 
     /// Every line: the treated item with its treatment, `None` for what is used only together; and the item that is used.

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fallback_table::FallbackTable;
 use super::replicas::Runs;
-use super::{Explorer, Reasons, Report, Strategy};
+use super::{Explorer, Report, Strategy};
 use crate::trial::{Intervention, Item, NewUse, Outcome, Treatment, Watch};
 
 /// Runs without an intervention in which new uses are noted, where an intervention leads to some.
@@ -132,11 +132,7 @@ impl Explorer {
 
     /// The watch of runs that are made to find out about fallbacks.
     fn looks_with(&self) -> Watch {
-        match self.settings.reasons {
-            Reasons::Together if self.settings.count_hits => Watch::Everything,
-            Reasons::Each => Watch::Everything,
-            Reasons::None | Reasons::Together => self.treated(),
-        }
+        if self.settings.watches_treatments() { Watch::Everything } else { self.treated() }
     }
 
     /// The whole configuration that was verified.

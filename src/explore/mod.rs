@@ -147,6 +147,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether runs with treatments are made in which every call is watched. What is too hot to be counted is too hot to be watched.
+    #[must_use]
+    pub const fn watches_treatments(&self) -> bool {
+        match self.reasons {
+            Reasons::None => false,
+            Reasons::Together => self.count_hits,
+            Reasons::Each => true,
+        }
+    }
+
     fn at_least_one(self) -> Self {
         Self {
             strategy: self.strategy,

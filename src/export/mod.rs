@@ -14,7 +14,7 @@
 //! ([`RUNTIME_NEEDS`]). Where the joint configuration avoids one of those, the profile does not ([`Policy::overruled`]).
 //!
 //! An app without some call may make another that no trace without treatments shows: `exit` after `exit_group` failed, `getrlimit`
-//! after `prlimit64`. What was seen of that in the traced run of the joint configuration is let through as well; for the rest there is
+//! after `prlimit64`. What the campaign found of that (`fallbacks.csv`) is let through as well; for the rest there is
 //! the choice of what becomes of calls that nobody saw ([`Unseen`]).
 //!
 //! Stubs and fakes are of whole calls only: neither the runtime's profiles nor these tools can decide about what stands behind a pointer,

@@ -75,6 +75,13 @@ fn remarks(name: &CampaignName, end: &CampaignEnd) -> String {
                 let _ =
                     writeln!(text, "note: {name}: runs of the same trial disagreed for {calls}; `loupe show {name}` names them");
             }
+            if let Some(number @ 1..) = totals.fallbacks {
+                let items = super::counted_as(number, "call or pseudo-file", "calls and pseudo-files");
+                let _ = writeln!(
+                    text,
+                    "note: {name}: the joint configuration uses {items} that no trace shows; `loupe show {name}` names them"
+                );
+            }
             if totals.degraded > 0 {
                 let calls = counted(totals.degraded, "call");
                 let _ =
@@ -147,7 +154,10 @@ mod tests {
     fn measured_apps_stand_in_the_table_and_the_others_below_with_their_reasons() {
         let ends = [
             (name("nginx", "wrk"), CampaignEnd::Measured(totals())),
-            (name("sort", "default"), CampaignEnd::UpToDate(Totals { used: 9, any: 9, unstable: 1, unexercised: 2, ..totals() })),
+            (
+                name("sort", "default"),
+                CampaignEnd::UpToDate(Totals { used: 9, any: 9, unstable: 1, unexercised: 2, fallbacks: Some(3), ..totals() }),
+            ),
             (
                 name("web", "default"),
                 CampaignEnd::Refused { reasons: vec!["baseline run 1: exit code 1, expected 0".to_owned()], inconclusive: false },

@@ -10,6 +10,7 @@ mod compare;
 mod coverage;
 mod database;
 mod evidence;
+mod fallbacks;
 mod imported;
 mod plan;
 mod profiles;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fallbacks;
 use super::table::{Align, Table};
 use crate::explore::Verdict;
 use crate::store::{DetailRow, Finished, Stored, TrialRecord};
@@ -86,13 +87,14 @@ pub fn show_text(name: &str, stored: &Stored, trials: &[TrialRecord]) -> String 
             call.to_string(),
             count.to_string(),
             format!("{verdict}{}{degraded}", remark(finished, (*call).into())),
-            row.joint.map_or_else(String::new, |plan| plan.to_string()),
+            row.joint.map_or_else(String::new, |plan| format!("{plan}{}", fallbacks::joint_remark(finished, (*call).into()))),
             reasons.of(*call, Treatment::Stub),
             reasons.of(*call, Treatment::Fake),
         ]);
     }
     text.push_str(&table.render());
     text.push_str(&details(finished, &reasons));
+    text.push_str(&fallbacks::table_text(finished));
     text.push_str(&epilogue(name, finished));
     text
 }
@@ -180,6 +182,7 @@ fn epilogue(name: &str, finished: &Finished) -> String {
             everything.of
         ));
     }
+    text.push_str(&fallbacks::beside_joint(finished));
     let of_details = summary.everything.iter().flat_map(|everything| &everything.culprits);
     let of_details = of_details.filter(|culprit| culprit.item.call().is_none());
     for culprit in summary.joint.culprits.iter().chain(of_details) {
@@ -254,6 +257,7 @@ pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_j
                 "remark": remark(finished, (*call).into()).trim_matches([' ', '(', ')']),
                 "degraded": degradations(finished, (*call).into()),
                 "joint": row.joint,
+                "not-made": fallbacks::is_not_made(finished, (*call).into()),
                 "stubbed": reasons.of(*call, Treatment::Stub),
                 "faked": reasons.of(*call, Treatment::Fake),
             })
@@ -282,6 +286,7 @@ pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_j
         "name": name,
         "calls": calls.chain(imported).collect::<Vec<_>>(),
         "details": details.collect::<Vec<_>>(),
+        "fallbacks": stored.finished.as_ref().and_then(|finished| finished.fallbacks.as_ref()),
         "summary": stored.finished.as_ref().map(|finished| &finished.summary),
         "environment": stored.finished.as_ref().map(|finished| &finished.environment),
         "provenance": stored.imported.as_ref().map(|imported| &imported.provenance),

@@ -1,7 +1,7 @@
 //! Why what can be avoided can be, as text. What the classes mean is said in [`crate::why`].
 
-use super::counted;
 use super::table::{Align, Table};
+use super::{counted, fallbacks};
 use crate::explore::Verdict;
 use crate::store::Finished;
 use crate::trial::{Item, NextCall, Treatment};
@@ -10,10 +10,11 @@ use crate::why::{Answered, Class, Reason};
 /// Characters of a line of an app's output that are shown.
 const LINE: usize = 200;
 
-/// Whether the app was seen to use the item.
+/// Whether the app was seen to use the item, be it only while others were avoided.
 #[must_use]
 pub fn is_known(finished: &Finished, item: Item) -> bool {
     match item {
+        _ if finished.fallbacks.as_ref().is_some_and(|table| table.rows().any(|(_, used)| used == item)) => true,
         Item::Call(call) => finished.verdicts.contains_key(&call),
         Item::Feature(feature) => finished.features.contains_key(&feature),
         Item::File(file) => finished.pseudo_files.contains_key(&file),
@@ -23,6 +24,10 @@ pub fn is_known(finished: &Finished, item: Item) -> bool {
 /// One item of one app and workload with all evidence.
 #[must_use]
 pub fn why_text(name: &str, finished: &Finished, item: Item, reasons: &[Reason]) -> String {
+    let in_place_of = finished.fallbacks.as_ref().map(|table| fallbacks::in_place_of(table, item)).unwrap_or_default();
+    if !in_place_of.is_empty() {
+        return format!("{name}: {item}: in no trace; made only when {}\n", in_place_of.join(", or "));
+    }
     if !is_known(finished, item) {
         return format!("{name}: `{item}` is not used\n");
     }
@@ -37,6 +42,9 @@ pub fn why_text(name: &str, finished: &Finished, item: Item, reasons: &[Reason])
     }
     for reason in reasons {
         text.push_str(&format!("\n  {}: {}\n", past(reason.treatment), headline(reason)));
+        if !reason.in_place.is_empty() {
+            text.push_str(&format!("    made only then: {}\n", fallbacks::named(&reason.in_place.iter().copied().collect())));
+        }
         for line in &reason.degraded {
             text.push_str(&format!("    worse than without: {line}\n"));
         }
@@ -207,6 +215,7 @@ mod tests {
             answers,
             logged: vec!["9:M # Unable to obtain the current NOFILE limit, assuming 1024".to_owned()],
             degraded: vec!["open files ×14".to_owned()],
+            in_place: vec!["getrlimit".parse().unwrap()],
         }
     }
 

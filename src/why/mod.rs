@@ -6,7 +6,7 @@
 //! # The evidence
 //!
 //! - The item's own trials: how often it was treated, and lines of the app's output that no run without treatments has.
-//! - A run with every call watched ([`Purpose::Reasons`]): the next calls of the same thread after each of the first few answers, with
+//! - A run with every call watched ([`Purpose::Reasons`], [`Purpose::Fallback`]): the next calls of the same thread after each of the first few answers, with
 //!   their arguments and what they wrote.
 //! - The traces: which calls follow the same item when the kernel runs it.
 //!
@@ -82,6 +82,8 @@ pub struct Reason {
     pub logged: Vec<String>,
     /// In what its passes did worse than the baseline.
     pub degraded: Vec<String>,
+    /// What the app uses then and in no trace, wherever that comes.
+    pub in_place: Vec<Item>,
 }
 
 /// One answer and what came after it.
@@ -142,7 +144,8 @@ pub fn reasons(finished: &Finished, trials: &[TrialRecord]) -> Vec<Reason> {
     calls.chain(features).chain(files).map(|(item, treatment)| evidence.reason(finished, item, treatment)).collect()
 }
 
-/// Calls that the app makes only while others are treated: in a watched run, and in no trace.
+/// Calls that the app makes only while others are treated: in a watched run, and in no trace. For results that were stored before there
+/// was a table of fallbacks.
 #[must_use]
 pub fn only_while_treated(trials: &[TrialRecord]) -> BTreeSet<Sysno> {
     let made = |record: &TrialRecord| record.hits.keys().copied().collect::<Vec<_>>();
@@ -165,7 +168,12 @@ struct Evidence<'a> {
 
 impl<'a> Evidence<'a> {
     fn new(trials: &'a [TrialRecord]) -> Self {
-        let mut watched: Vec<_> = trials.iter().filter(|trial| trial.purpose == Purpose::Reasons).collect();
+        let is_watched = |trial: &&TrialRecord| match trial.purpose {
+            Purpose::Reasons => true,
+            Purpose::Fallback => trial.watch == Watch::Everything,
+            _ => false,
+        };
+        let mut watched: Vec<_> = trials.iter().filter(is_watched).collect();
         watched.sort_by_key(|trial| (trial.intervention.len() > 1, trial.result != Outcome::Pass, trial.replica));
         let traces = || trials.iter().filter(|trial| trial.purpose == Purpose::Trace);
         let mut sequences = BTreeMap::<Item, Vec<Vec<Sysno>>>::new();
@@ -210,6 +218,7 @@ impl<'a> Evidence<'a> {
             answers,
             logged,
             degraded: degraded.map(|found| found.degradation.to_string()).collect(),
+            in_place: finished.fallbacks.iter().flat_map(|table| table.of(item, treatment)).collect(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::export::{Policy, Source, command_lines, seccomp as profile};
 use crate::store::{Finished, Store, TrialRecord, Verdicts};
 use crate::syscalls::features::Feature;
 use crate::syscalls::{Architecture, Sysno};
-use crate::trial::{Intervention, Outcome, Purpose};
+use crate::trial::{Intervention, Item, Outcome, Purpose};
 use crate::why::only_while_treated;
 
 /// What a policy is made of, owned.
@@ -135,11 +135,11 @@ fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) ->
                 Measured {
                     name,
                     features: features_seen(&finished, &trials, joint),
+                    fallbacks: fallbacks(&finished, &trials),
                     joint: finished.summary.joint.configuration(),
                     verified: finished.summary.joint.verified,
                     verdicts: finished.verdicts,
                     architecture: finished.environment.identity.architecture,
-                    fallbacks: only_while_treated(&trials),
                 }
             }
             (None, Some(imported)) if !joint => Measured {
@@ -176,8 +176,19 @@ fn features_seen(finished: &Finished, trials: &[TrialRecord], joint: bool) -> Op
     if joint {
         let watched = trials.iter().filter(|trial| trial.purpose == Purpose::Reasons && trial.result == Outcome::Pass);
         seen.extend(watched.flat_map(|trial| trial.features.keys()));
+        let in_place = finished.fallbacks.iter().flat_map(|table| table.under(&finished.summary.joint.configuration()));
+        seen.extend(in_place.filter_map(|item| if let Item::Feature(feature) = item { Some(feature) } else { None }));
     }
     Some(seen)
+}
+
+/// Calls that are made only under the joint configuration of the calls. Results of earlier versions have no table of them: then those
+/// that the watched runs show.
+fn fallbacks(finished: &Finished, trials: &[TrialRecord]) -> BTreeSet<Sysno> {
+    match &finished.fallbacks {
+        Some(table) => table.under(&finished.summary.joint.configuration()).into_iter().filter_map(Item::call).collect(),
+        None => only_while_treated(trials),
+    }
 }
 
 /// The one architecture that all of it was measured on.

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::explore::{FallbackTable, Plan, Verdict};
+use crate::explore::{Plan, Verdict};
 use crate::store::{DetailRow, Entry, Origin};
-use crate::trial::{Item, Treatment};
 
 /// The first line of the table.
 pub const FLAT_HEADER: &str = "app,workload,label,origin,date,architecture,kind,item,used,stub,fake,verdict,joint";
@@ -63,12 +62,6 @@ pub fn write_json<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
     format!("{document:#}\n")
 }
 
-/// An object for each line of the table; `item` and `treatment` are null where only everything together leads to the use.
-fn fallbacks(table: &FallbackTable) -> Value {
-    let row = |(treated, used): (Option<(Item, Treatment)>, Item)| json!({ "item": treated.map(|(item, _)| item), "treatment": treated.map(|(_, treatment)| treatment), "uses": used });
-    table.rows().map(row).collect()
-}
-
 fn object(entry: &Entry) -> Value {
     let calls = entry.verdicts.iter().map(|(call, row)| {
         json!({
@@ -95,7 +88,7 @@ fn object(entry: &Entry) -> Value {
         "calls": calls.collect::<Vec<_>>(),
         "features": entry.features.iter().map(|(feature, found)| row(feature.to_string(), found)).collect::<Vec<_>>(),
         "pseudo-files": entry.pseudo_files.iter().map(|(file, found)| row(file.to_string(), found)).collect::<Vec<_>>(),
-        "fallbacks": entry.fallbacks.as_ref().map(fallbacks),
+        "fallbacks": entry.fallbacks,
         "analyses": Value::Object(analyses.collect()),
         "refused": entry.refused,
         "environment": environment,
