@@ -120,7 +120,7 @@ impl From<Progress> for ProgressView {
             Stage::Control => "control",
             Stage::Known => "known",
             Stage::Singles => "singles",
-            Stage::Quiet => "quiet",
+            Stage::Quiet | Stage::QuietDetails => "quiet",
             Stage::Joint => "joint",
             Stage::Details => "details",
             Stage::Everything => "everything",

@@ -1,40 +1,134 @@
-//! Did a pass do worse than the baseline? Pure.
+//! Did a pass differ from the baseline in more than its answer? Pure.
 //!
-//! Open files, memory and, where it is much, processor time hardly depend on what else the machine does: any run tells. Speed
-//! does, so the runs of a campaign only say which passes are *suspicious*, compared with each other: the slow ones, and those that
-//! took much processor time. These are run again alone, and so is the baseline, before a word is said about their speed.
+//! The runs of a campaign share the machine, so they only raise *suspicion*: passes that stand out from the others and from the
+//! baseline. Suspects are run again, three times, alone, and so is the baseline, in turn with them: load that begins in between
+//! slows a baseline as well. A remark is made only if every one of the suspect's runs is beyond every one of the baseline's, by the
+//! factor that a [`Claim`] names. Each suspect is given up with the first run in which no claim holds, so a wrong suspicion costs one
+//! run.
+//!
+//! All claims are asked of each suspect, whichever raised the suspicion: what is said does not depend on which one was noticed.
+//!
+//! Memory and open files hardly depend on what else the machine does. Of these, the runs that share it tell as well how much they
+//! vary by themselves: a remark has to be beyond every run of the baseline, and where many passes stand out, none does.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::trial::{Degradation, Measure, Measures};
 
-/// A pass at less than this share of the usual speed is suspicious, in hundredths.
-const SUSPICIOUS: u64 = 50;
-/// Alone, it has to be below this share of the slowest baseline run, in hundredths.
-const SLOWER: u64 = 70;
-/// Most passes that are run again alone in one campaign.
-const MOST_SUSPECTS: usize = 3;
-/// Processor time that is more than this is worse, in hundredths of the most that a baseline run took; beside other trials, and
-/// alone.
-const MUCH_TIME: u64 = 200;
-const MUCH_TIME_ALONE: u64 = 150;
-/// Memory that a process may need more without a word, in KiB.
-const SOME_MEMORY: u64 = 1024;
-/// Processor time that a run may take more without a word, in microseconds.
-const SOME_TIME: u64 = 100_000;
-/// Time that a run may take longer without a word, where speed is told by time, in microseconds: what takes milliseconds takes
-/// several times as many for no reason at all.
-const SOME_DELAY: u64 = 50_000;
+/// Runs alone in which a remark has to hold, and runs of the baseline alone that they are compared with.
+pub(super) const QUIET_RUNS: u32 = 3;
+/// Passes of one stage that are run again alone; those that stand out most come first.
+pub(super) const MOST_SUSPECTS: usize = 6;
 
-/// How fast a run was, in thousandths of some unit; 0 where it can't be told.
-fn speed(measures: &Measures) -> u64 {
-    measures.throughput.unwrap_or_else(|| 1_000_000_000 / micros(measures).max(1))
+/// Passes that may stand out in what hardly depends on the machine: so many at least, and one in so many. Where there are more, it is
+/// the app's habit and not the treatments'.
+const MOST_OUTSTANDING: usize = 4;
+const ONE_OUTSTANDING_IN: usize = 20;
+
+/// One way in which a pass can stand out.
+#[derive(Debug)]
+struct Claim {
+    measure: Measure,
+    /// Whether a higher number is claimed, or a lower one.
+    higher: bool,
+    /// Factor to the usual number from which a pass is suspicious, in hundredths.
+    suspicious: u64,
+    /// Factor to the most extreme baseline that is remarked, in hundredths. Suspicion begins below it wherever the numbers of runs that
+    /// share the machine are not much worse than those of runs alone.
+    remarkable: u64,
+    /// Difference that a remark takes besides: what is little grows to several times as much for no reason at all.
+    slack: u64,
+    /// Whether the measure hardly depends on what else the machine does.
+    steady: bool,
 }
 
-fn micros(measures: &Measures) -> u64 {
-    u64::try_from(measures.time.as_micros()).unwrap_or(u64::MAX)
+const CLAIMS: [Claim; 6] = [
+    Claim { measure: Measure::Throughput, higher: false, suspicious: 200, remarkable: 200, slack: 0, steady: false },
+    // Of a run to completion, or of a client whose throughput is not known.
+    Claim { measure: Measure::Time, higher: true, suspicious: 200, remarkable: 200, slack: 50_000, steady: false },
+    // An app that does not wait, or leaves out what it should do.
+    Claim { measure: Measure::Time, higher: false, suspicious: 200, remarkable: 200, slack: 50_000, steady: false },
+    Claim { measure: Measure::CpuTime, higher: true, suspicious: 180, remarkable: 170, slack: 60_000, steady: false },
+    Claim { measure: Measure::PeakRss, higher: true, suspicious: 140, remarkable: 150, slack: 1024, steady: true },
+    Claim { measure: Measure::OpenFiles, higher: true, suspicious: 140, remarkable: 150, slack: 3, steady: true },
+];
+
+impl Claim {
+    /// What the claim is about: microseconds, KiB, or a number. `None` where it can't be told of this run.
+    fn number(&self, measures: &Measures) -> Option<u64> {
+        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        match self.measure {
+            Measure::Throughput => measures.throughput,
+            // How long a client takes says nothing where it runs for a set time, and a server does not end.
+            Measure::Time if !self.higher => measures.own_time.then(|| micros(measures.time)),
+            Measure::Time => measures.throughput.is_none().then(|| micros(measures.time)),
+            Measure::CpuTime => Some(micros(measures.cpu_time)),
+            Measure::PeakRss => Some(measures.peak_rss_kib),
+            Measure::OpenFiles => measures.open_files,
+        }
+    }
+
+    fn numbers(&self, runs: &[Measures]) -> Vec<u64> {
+        runs.iter().filter_map(|run| self.number(run)).collect()
+    }
+
+    /// How many hundredths `number` is of `other`, or the other way round, whichever is claimed to be more.
+    fn factor(&self, number: u64, other: u64) -> u64 {
+        let (more, less) = if self.higher { (number, other) } else { (other, number) };
+        // What rounds to nothing is a millisecond of time, or one file.
+        let least = if matches!(self.measure, Measure::Time | Measure::CpuTime) { 1000 } else { 1 };
+        more.saturating_mul(100) / less.max(least)
+    }
+
+    /// Whether `number` differs from `other` by enough to be worth a word.
+    fn is_much(&self, number: u64, other: u64) -> bool {
+        let (more, less) = if self.higher { (number, other) } else { (other, number) };
+        more > less.saturating_add(self.slack)
+    }
+
+    /// How much each pass stands out that does, with its place. All runs shared the machine.
+    fn suspicions(&self, passes: &[Measures], baselines: &[Measures]) -> Vec<(usize, u64)> {
+        let mut all = [self.numbers(passes), self.numbers(baselines)].concat();
+        all.sort_unstable();
+        let quartile = |number: usize| all.get(all.len() * number / 4).copied();
+        // A machine that happens to have nothing else to do makes a run fast: it has to beat the fastest baseline.
+        let haste = self.measure == Measure::Time && !self.higher;
+        let usual = if haste { self.numbers(baselines).into_iter().min() } else { quartile(2) };
+        let (Some(low), Some(usual), Some(high)) = (quartile(1), usual, quartile(3)) else { return Vec::new() };
+        // Tukey's fence: what lies above it is an outlier.
+        let fence = if self.steady { high + (high - low) * 3 / 2 } else { 0 };
+        let suspicion = |pass: &Measures| {
+            let number = self.number(pass)?;
+            let factor = self.factor(number, usual);
+            (factor >= self.suspicious && self.is_much(number, usual) && number > fence).then_some(factor)
+        };
+        let found: Vec<_> = (0..).zip(passes).filter_map(|(index, pass)| Some((index, suspicion(pass)?))).collect();
+        let many = MOST_OUTSTANDING.max(passes.len() / ONE_OUTSTANDING_IN);
+        if self.steady && found.len() > many { Vec::new() } else { found }
+    }
+
+    /// Whether it holds in each of `runs`, compared with each run of the baseline that tells.
+    fn holds(&self, baselines: &Baselines, runs: &[Measures]) -> bool {
+        let (mut of_baselines, of_runs) = (self.numbers(&baselines.alone), self.numbers(runs));
+        if of_baselines.len() < baselines.alone.len() || of_runs.len() < runs.len() {
+            return false;
+        }
+        if self.steady {
+            of_baselines.extend(self.numbers(&baselines.others));
+        }
+        let is_beyond = |number: u64, other: u64| self.factor(number, other) >= self.remarkable && self.is_much(number, other);
+        of_runs.iter().all(|number| of_baselines.iter().all(|other| is_beyond(*number, *other)))
+    }
 }
 
-fn processor_time(measures: &Measures) -> u64 {
-    u64::try_from(measures.cpu_time.as_micros()).unwrap_or(u64::MAX)
+/// Runs without any intervention that passed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Baselines {
+    /// No other trial ran meanwhile.
+    pub(super) alone: Vec<Measures>,
+    /// The others.
+    pub(super) others: Vec<Measures>,
 }
 
 fn median(mut numbers: Vec<u64>) -> Option<u64> {
@@ -42,78 +136,35 @@ fn median(mut numbers: Vec<u64>) -> Option<u64> {
     numbers.get(numbers.len() / 2).copied()
 }
 
-/// Which of the passes have to be run again alone: their places in `passes`, those that took much processor time first and then the
-/// slow ones, the slowest first.
-pub(super) fn suspects(passes: &[Measures]) -> Vec<usize> {
-    let usual_speed = median(passes.iter().map(speed).collect()).unwrap_or(0);
-    let usual_time = median(passes.iter().map(processor_time).collect()).unwrap_or(0);
-    let busy = |pass: &Measures| {
-        let time = processor_time(pass);
-        time * 100 > usual_time * MUCH_TIME && time > usual_time + SOME_TIME
-    };
-    let usual_delay = 1_000_000_000 / usual_speed.max(1);
-    let noticed = |pass: &Measures| pass.throughput.is_some() || micros(pass) > usual_delay + SOME_DELAY;
-    let slow = |pass: &Measures| speed(pass) * 100 < usual_speed * SUSPICIOUS && noticed(pass);
-    let mut suspects: Vec<_> = (0..passes.len()).filter(|index| busy(&passes[*index]) || slow(&passes[*index])).collect();
-    suspects.sort_by_key(|index| (!busy(&passes[*index]), speed(&passes[*index]), *index));
-    suspects.truncate(MOST_SUSPECTS);
-    suspects
+/// The places of the passes that stand out, those that do so most first. All runs shared the machine.
+pub(super) fn suspects(passes: &[Measures], baselines: &[Measures]) -> Vec<usize> {
+    let mut factors = BTreeMap::<usize, u64>::new();
+    for (index, factor) in CLAIMS.iter().flat_map(|claim| claim.suspicions(passes, baselines)) {
+        let most = factors.entry(index).or_default();
+        *most = factor.max(*most);
+    }
+    let mut suspects: Vec<_> = factors.into_iter().collect();
+    suspects.sort_by_key(|(index, factor)| (Reverse(*factor), *index));
+    suspects.into_iter().map(|(index, _)| index).collect()
 }
 
-/// In what a pass did worse than every one of `baselines`. `alone` are the baseline's and the pass's runs that were alone, if
-/// there were any: they alone tell of speed.
-pub(super) fn degradations(
-    baselines: &[Measures],
-    pass: &Measures,
-    alone: Option<(&[Measures], &[Measures])>,
-) -> Vec<Degradation> {
-    let mut found: Vec<Degradation> = Vec::new();
-    let mut worse = |measure, value: u64, of_baselines: Vec<u64>, factor: u64, slack: u64| {
-        let (Some(most), Some(usual)) = (of_baselines.iter().copied().max(), median(of_baselines)) else { return };
-        if usual > 0 && value * 100 > most * factor && value > most + slack {
-            found.push(Degradation { measure, percent: hundredths(value, usual) });
-        }
-    };
-    if let Some(open) = pass.open_files {
-        let files = baselines.iter().filter_map(|baseline| baseline.open_files).collect();
-        worse(Measure::OpenFiles, open, files, 150, 3);
-    }
-    let memory = baselines.iter().map(|baseline| baseline.peak_rss_kib).collect();
-    worse(Measure::PeakRss, pass.peak_rss_kib, memory, 150, SOME_MEMORY);
-    // Alone is the better comparison, where it can be made.
-    let (compared, own, factor) = match alone.and_then(|(of_baseline, of_pass)| Some((of_baseline, of_pass.first()?))) {
-        Some((of_baseline, of_pass)) => (of_baseline, of_pass, MUCH_TIME_ALONE),
-        None => (baselines, pass, MUCH_TIME),
-    };
-    worse(Measure::CpuTime, processor_time(own), compared.iter().map(processor_time).collect(), factor, SOME_TIME);
-    if let Some((of_baseline, of_pass)) = alone {
-        found.extend(slower(of_baseline, of_pass));
-    }
-    found.sort_by_key(|degradation| degradation.measure);
-    found
+/// Whether there may be something to say of a pass after these runs alone.
+pub(super) fn is_open(baselines: &Baselines, runs: &[Measures]) -> bool {
+    runs.is_empty() || baselines.alone.is_empty() || CLAIMS.iter().any(|claim| claim.holds(baselines, runs))
 }
 
-fn slower(of_baseline: &[Measures], of_pass: &[Measures]) -> Option<Degradation> {
-    let slowest = of_baseline.iter().map(speed).min()?;
-    let usual = median(of_baseline.iter().map(speed).collect())?;
-    let fastest = of_pass.iter().map(speed).max()?;
-    if usual == 0 || fastest * 100 >= slowest * SLOWER {
-        return None;
+/// What is said of a pass after its runs alone; nothing before there were enough of them.
+pub(super) fn degradations(baselines: &Baselines, runs: &[Measures]) -> Vec<Degradation> {
+    let enough = |runs: &[Measures]| super::count(runs.len()) >= QUIET_RUNS;
+    if !enough(&baselines.alone) || !enough(runs) {
+        return Vec::new();
     }
-    let measured = of_pass.iter().all(|pass| pass.throughput.is_some());
-    let longest = of_baseline.iter().map(micros).max().unwrap_or(0);
-    if !measured && of_pass.iter().any(|pass| micros(pass) <= longest + SOME_DELAY) {
-        return None;
-    }
-    Some(if measured {
-        Degradation { measure: Measure::Throughput, percent: hundredths(fastest, usual) }
-    } else {
-        Degradation { measure: Measure::Time, percent: hundredths(usual, fastest.max(1)) }
-    })
-}
-
-fn hundredths(value: u64, of: u64) -> u32 {
-    u32::try_from(value.saturating_mul(100) / of).unwrap_or(u32::MAX)
+    let remark = |claim: &Claim| {
+        let (own, usual) = (median(claim.numbers(runs))?, median(claim.numbers(&baselines.alone))?);
+        let percent = u32::try_from(own.saturating_mul(100) / usual.max(1)).unwrap_or(u32::MAX);
+        Some(Degradation { measure: claim.measure, percent })
+    };
+    CLAIMS.iter().filter(|claim| claim.holds(baselines, runs)).filter_map(remark).collect()
 }
 
 #[cfg(test)]
@@ -126,6 +177,7 @@ mod tests {
         Measures {
             throughput: Some(throughput),
             time: Duration::from_secs(1),
+            own_time: false,
             peak_rss_kib: rss,
             cpu_time: Duration::from_millis(cpu_ms),
             open_files: Some(files),
@@ -134,49 +186,122 @@ mod tests {
     }
 
     fn timed(milliseconds: u64) -> Measures {
-        Measures { time: Duration::from_millis(milliseconds), ..Measures::default() }
+        Measures { time: Duration::from_millis(milliseconds), own_time: true, ..Measures::default() }
     }
 
-    fn words(found: &[Degradation]) -> Vec<String> {
-        found.iter().map(ToString::to_string).collect()
+    fn words(alone: &[Measures], runs: &[Measures]) -> Vec<String> {
+        words_beside(alone, &[], runs)
     }
 
-    #[test]
-    fn files_memory_and_processor_time_are_told_by_any_run() {
-        let baselines = [run(1000, 8, 4000, 300), run(1100, 8, 4100, 310), run(900, 9, 4050, 290)];
-        assert_eq!(
-            words(&degradations(&baselines, &run(1000, 118, 9000, 900), None)),
-            ["CPU time ×3.0", "peak memory ×2.2", "open files ×14"]
-        );
-        assert!(degradations(&baselines, &run(800, 10, 4500, 500), None).is_empty());
+    fn words_beside(alone: &[Measures], others: &[Measures], runs: &[Measures]) -> Vec<String> {
+        degradations(&baselines(alone, others), runs).iter().map(ToString::to_string).collect()
     }
 
-    #[test]
-    fn speed_is_told_by_runs_that_were_alone() {
-        let baselines = [run(1000, 8, 4000, 300)];
-        let (of_baseline, of_pass) = ([run(1000, 8, 4000, 300), run(950, 8, 4000, 300)], [run(340, 8, 4000, 110)]);
-        let pass = run(300, 8, 4000, 100);
-        assert!(degradations(&baselines, &pass, None).is_empty());
-        assert_eq!(words(&degradations(&baselines, &pass, Some((&of_baseline, &of_pass)))), ["throughput ×0.34"]);
-        let innocent = [run(900, 8, 4000, 300)];
-        assert!(degradations(&baselines, &pass, Some((&of_baseline, &innocent))).is_empty());
+    fn baselines(alone: &[Measures], others: &[Measures]) -> Baselines {
+        Baselines { alone: alone.to_vec(), others: others.to_vec() }
+    }
+
+    fn usual() -> [Measures; 3] {
+        [run(1000, 8, 4000, 300), run(1100, 8, 4100, 310), run(900, 9, 4050, 290)]
     }
 
     #[test]
-    fn without_throughput_the_time_counts() {
-        let (of_baseline, of_pass) = ([timed(100), timed(120)], [timed(330)]);
-        assert_eq!(words(&degradations(&[timed(100)], &timed(400), Some((&of_baseline, &of_pass)))), ["time ×3.3"]);
+    fn a_remark_takes_three_runs_alone_in_which_it_holds() {
+        let worse = run(340, 118, 9000, 900);
+        let all = ["throughput ×0.3", "CPU time ×3", "peak memory ×2", "open files ×15"];
+        assert_eq!(words(&usual(), &[worse; 3]), all);
+        assert_eq!(words(&usual(), &[worse; 2]), [""; 0], "two runs are not enough");
+        assert_eq!(words(&usual()[..2], &[worse; 3]), [""; 0], "nor are two baselines");
+        for place in 0..3 {
+            let mut runs = [worse; 3];
+            runs[place] = usual()[0];
+            assert_eq!(words(&usual(), &runs), [""; 0]);
+        }
+        let one_measure = Measures { open_files: Some(8), ..worse };
+        assert_eq!(words(&usual(), &[worse, one_measure, worse]), all[..3], "what holds each time is said");
     }
 
     #[test]
-    fn busy_and_slow_passes_are_suspicious_and_only_so_many() {
-        let passes: Vec<_> = [1000, 990, 300, 1010, 980, 400, 1020, 1000].map(|throughput| run(throughput, 8, 1, 1)).to_vec();
-        assert_eq!(suspects(&passes), [2, 5]);
+    fn what_the_spread_of_the_baseline_explains_is_no_remark() {
+        let mut spread = usual();
+        spread[1].open_files = Some(30);
+        assert_eq!(words(&spread, &[run(1000, 33, 4000, 300); 3]), [""; 0]);
+        spread[1].throughput = Some(600);
+        assert_eq!(words(&spread, &[run(340, 8, 4000, 300); 3]), [""; 0]);
+        spread[2].open_files = None;
+        assert_eq!(words(&spread, &[run(1000, 118, 4000, 300); 3]), [""; 0], "what could not be counted is not compared");
+    }
+
+    #[test]
+    fn baselines_that_were_not_alone_tell_of_what_hardly_depends_on_the_machine() {
+        let beside = [run(200, 80, 8000, 900); 3];
+        let worse = run(340, 118, 9000, 900);
+        assert_eq!(words_beside(&usual(), &beside, &[worse; 3]), ["throughput ×0.3", "CPU time ×3"]);
+    }
+
+    #[test]
+    fn without_throughput_the_time_counts_in_both_directions_where_it_is_the_apps_own() {
+        let usual = [timed(1000), timed(1020), timed(1004)];
+        assert_eq!(words(&usual, &[timed(3300), timed(3000), timed(3100)]), ["time ×3"]);
+        assert_eq!(words(&usual, &[timed(3), timed(2), timed(20)]), ["time ×0.01 or less"]);
+        assert_eq!(words(&usual, &[timed(600), timed(2), timed(20)]), [""; 0]);
+        let of_client = |milliseconds| Measures { own_time: false, ..timed(milliseconds) };
+        assert_eq!(words(&usual.map(|_| of_client(1000)), &[of_client(2); 3]), [""; 0], "the client's time tells nothing");
+        let brief = [timed(30); 3];
+        assert_eq!(words(&brief, &[timed(1); 3]), [""; 0], "milliseconds are not worth a word");
+        assert_eq!(words(&brief, &[timed(79); 3]), [""; 0]);
+        let of_server = run(1000, 8, 1, 1);
+        let longer = Measures { time: Duration::from_secs(9), ..of_server };
+        assert_eq!(words(&[of_server; 3], &[longer; 3]), [""; 0], "throughput tells more than the client's time");
+    }
+
+    #[test]
+    fn what_stands_out_is_suspicious_and_what_does_so_most_comes_first() {
+        let passes: Vec<_> = [1000, 990, 300, 1010, 980, 200, 1020, 1000].map(|throughput| run(throughput, 8, 1, 1)).to_vec();
+        assert_eq!(suspects(&passes, &[]), [5, 2]);
         let mut busy = passes.clone();
         busy[7].cpu_time = Duration::from_secs(1);
-        assert_eq!(suspects(&busy), [7, 2, 5]);
-        assert!(suspects(&[]).is_empty());
-        let many: Vec<_> = (0..40).map(|index| run(if index % 3 == 0 { 100 } else { 1000 }, 8, 1, 1)).collect();
-        assert_eq!(suspects(&many).len(), MOST_SUSPECTS);
+        assert_eq!(suspects(&busy, &[]), [7, 5, 2]);
+        busy[0].open_files = Some(12);
+        busy[3].peak_rss_kib = 1500;
+        assert_eq!(suspects(&busy, &[]), [3, 7, 5, 2, 0]);
+        busy[0].open_files = Some(11);
+        assert_eq!(suspects(&busy, &[]), [3, 7, 5, 2]);
+        assert!(suspects(&[], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_run_that_happened_to_be_alone_is_not_suspiciously_fast() {
+        let crowded = [timed(2000), timed(1900), timed(2100), timed(900), timed(300)];
+        assert_eq!(suspects(&crowded, &[timed(1000), timed(1200)]), [4]);
+    }
+
+    #[test]
+    fn what_many_passes_show_is_no_suspicion_against_any() {
+        let passes = |many: usize| {
+            let mut passes = vec![run(1000, 8, 1, 1); 40];
+            passes[..many].fill(run(1000, 80, 1, 1));
+            passes
+        };
+        assert_eq!(suspects(&passes(4), &[]).len(), 4);
+        assert_eq!(suspects(&passes(5), &[]).len(), 0, "one in eight is a habit of the app");
+        let slow = |many: usize| {
+            let mut passes = vec![run(1000, 8, 1, 1); 40];
+            passes[..many].fill(run(100, 8, 1, 1));
+            passes
+        };
+        assert_eq!(suspects(&slow(9), &[]).len(), 9, "speed depends on the machine, and that is what the runs alone are for");
+    }
+
+    #[test]
+    fn a_suspect_is_given_up_as_soon_as_nothing_holds() {
+        let worse = run(340, 118, 9000, 900);
+        let one = baselines(&usual()[..1], &[]);
+        assert!(is_open(&Baselines::default(), &[]));
+        assert!(is_open(&one, &[worse]));
+        assert!(!is_open(&one, &[run(980, 8, 4000, 300)]));
+        let files = run(1000, 118, 4000, 300);
+        let slow = run(300, 8, 4000, 300);
+        assert!(!is_open(&baselines(&usual()[..2], &[]), &[files, slow]), "no claim holds in both");
     }
 }

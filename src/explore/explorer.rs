@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::degradation::{self, Baselines, QUIET_RUNS};
 use super::fallbacks::MissingRuns;
 use super::findings::{Culprit, Findings, Refusal};
 use super::guess::Look;
@@ -12,15 +13,12 @@ use super::joint::{self, Avoidable, Found, Sureness, Unanswered};
 use super::ledger::Ledger;
 use super::replicas::{Answer, Ask, Passing};
 use super::verdict::{TreatmentResult, Verdict};
-use super::{Details, Knowledge, Progress, Report, Settings, Stage, Step, Strategy, count, degradation, guess, known};
+use super::{Details, Knowledge, Progress, Report, Settings, Stage, Step, Strategy, count, guess, known};
 use crate::trial::{Care, Intervention, Item, Measures, Outcome, Purpose, Treatment, TrialId, Watch};
 
 /// Calls that an app uses, and details of them that are tried, as long as nothing is known of it.
 const USUAL_CALLS: u32 = 50;
 const USUAL_DETAILS: u32 = 50;
-
-/// Runs of the baseline that are alone, to be compared with passes that look slow.
-const QUIET_BASELINES: u32 = 2;
 
 /// Both treatments, the fake first.
 const FAKE_FIRST: [Treatment; 2] = [Treatment::Fake, Treatment::Stub];
@@ -40,8 +38,12 @@ pub struct Explorer {
     /// Items that the configuration of another image had to leave out, and that are left out again.
     pub(super) left_out: Vec<Culprit>,
     pub(super) singles: BTreeMap<(Item, Treatment), TreatmentResult>,
-    /// Singles that are run again alone, as they looked slow.
-    suspects: BTreeSet<(Item, Treatment)>,
+    /// Singles of this stage that are run again alone, as they stand out.
+    suspects: Vec<(Item, Treatment)>,
+    /// Runs of the baseline that were alone before that.
+    baselines_before: u32,
+    /// Singles that stand out and are not run again, as others do so more.
+    pub(super) unrepeated: BTreeSet<(Item, Treatment)>,
     /// What can be avoided of the calls, once that is known.
     pub(super) joint: Option<Found>,
     /// What stayed inconclusive of what was run on the way to a configuration.
@@ -76,7 +78,9 @@ impl Explorer {
             verified: None,
             left_out: Vec::new(),
             singles: BTreeMap::new(),
-            suspects: BTreeSet::new(),
+            suspects: Vec::new(),
+            baselines_before: 0,
+            unrepeated: BTreeSet::new(),
             joint: None,
             unknown: BTreeSet::new(),
             everything: None,
@@ -149,6 +153,7 @@ impl Explorer {
             Stage::Singles => running + open(&self.calls()) + 3 * details + verifications,
             Stage::Known | Stage::Quiet | Stage::Joint => running + 3 * details + verifications,
             Stage::Details => running + open(&self.details()) + settings.joint_runs,
+            Stage::QuietDetails => running + settings.joint_runs,
             Stage::Everything | Stage::Reasons => running,
             Stage::Done => 0,
         };
@@ -189,12 +194,13 @@ impl Explorer {
             Stage::Control => self.advance_control(),
             Stage::Known => self.advance_known(),
             Stage::Singles => self.advance_singles(&self.calls(), Stage::Quiet),
-            Stage::Quiet => self.advance_quiet(),
+            Stage::Quiet => self.advance_quiet(Stage::Joint),
             Stage::Joint => match (self.settings.strategy, &self.knowledge.before) {
                 (Strategy::Joint, None) => self.advance_guess(),
                 (Strategy::Joint, Some(_)) | (Strategy::Exhaustive, _) => self.advance_joint(),
             },
-            Stage::Details => self.advance_singles(&self.details(), Stage::Everything),
+            Stage::Details => self.advance_singles(&self.details(), Stage::QuietDetails),
+            Stage::QuietDetails => self.advance_quiet(Stage::Everything),
             Stage::Everything => self.advance_everything(),
             Stage::Reasons => self.advance_reasons(),
             Stage::Done => false,
@@ -312,48 +318,71 @@ impl Explorer {
         let ended = items.iter().all(decided);
         if ended {
             self.stage = next;
-            if next == Stage::Quiet {
-                self.suspects = self.slow_singles();
-            }
+            self.suspect(items);
         }
         ended
     }
 
-    /// The singles that were measured now and pass so slowly, beside each other, that they are suspicious.
-    fn slow_singles(&self) -> BTreeSet<(Item, Treatment)> {
-        let works = self.singles.iter().filter(|(single, result)| result.works() && !self.taken_over.contains_key(single));
-        let passes: Vec<_> = works.filter_map(|(single, _)| Some((*single, self.first_pass(*single)?))).collect();
+    /// Chooses those of the items' treatments to run again alone that were measured now, pass, and stand out.
+    fn suspect(&mut self, items: &BTreeSet<Item>) {
+        let works = self.singles.iter().filter(|(single, result)| items.contains(&single.0) && result.works());
+        let measured = works.filter(|(single, _)| !self.taken_over.contains_key(single));
+        let passes: Vec<_> = measured.filter_map(|(single, _)| Some((*single, self.first_pass(*single)?))).collect();
         let measures: Vec<_> = passes.iter().map(|(_, measures)| *measures).collect();
-        degradation::suspects(&measures).into_iter().map(|index| passes[index].0).collect()
+        let baselines = self.baselines();
+        self.baselines_before = count(baselines.alone.len());
+        let suspects = degradation::suspects(&measures, &baselines.others).into_iter().map(|index| passes[index].0);
+        self.suspects = suspects.collect();
+        let rest = self.suspects.len().min(degradation::MOST_SUSPECTS);
+        self.unrepeated.extend(self.suspects.drain(rest..));
     }
 
     /// What the first run of a single that passed measured.
-    pub(super) fn first_pass(&self, (item, treatment): (Item, Treatment)) -> Option<Measures> {
-        let runs = self.ledger.runs(self.treated(), &Intervention::single(item, treatment));
-        runs.reports().find(|report| matches!(report.outcome, Outcome::Pass)).map(|report| report.measures)
+    fn first_pass(&self, (item, treatment): (Item, Treatment)) -> Option<Measures> {
+        passing(self.ledger.runs(self.treated(), &Intervention::single(item, treatment)).reports()).next()
     }
 
-    /// Runs what looked slow once more, alone, and the baseline too; then decides those singles again, as a run that fails now is
-    /// evidence like any other.
-    fn advance_quiet(&mut self) -> bool {
+    /// What the runs of an intervention measured that were alone and passed.
+    pub(super) fn measured_alone(&self, watch: Watch, intervention: &Intervention) -> Vec<Measures> {
+        passing(self.ledger.runs(watch, intervention).alone()).collect()
+    }
+
+    /// What the runs without any intervention measured that passed.
+    pub(super) fn baselines(&self) -> Baselines {
+        let runs = self.ledger.runs(Watch::Treated, &Intervention::none());
+        Baselines { alone: passing(runs.alone()).collect(), others: passing(runs.beside_others()).collect() }
+    }
+
+    /// Whether there is no use in another run alone: one failed, or too many were inconclusive.
+    pub(super) fn fails_alone(&self, watch: Watch, intervention: &Intervention) -> bool {
+        let outcomes = || self.ledger.runs(watch, intervention).alone().map(|report| &report.outcome);
+        let inconclusive = outcomes().filter(|outcome| matches!(outcome, Outcome::Inconclusive(_))).count();
+        outcomes().any(|outcome| matches!(outcome, Outcome::Fail(_))) || count(inconclusive) >= self.settings.inconclusive_limit
+    }
+
+    /// The intervention of a suspect if a run of it alone is missing, with the number of those that were made.
+    fn open_suspect(&self, (item, treatment): (Item, Treatment), baselines: &Baselines) -> Option<(Intervention, u32)> {
+        let intervention = Intervention::single(item, treatment);
+        let works = self.singles.get(&(item, treatment)).is_some_and(|result| result.works());
+        if !works || self.fails_alone(self.treated(), &intervention) {
+            return None;
+        }
+        let measured = self.measured_alone(self.treated(), &intervention);
+        let done = count(measured.len());
+        (done < QUIET_RUNS && degradation::is_open(baselines, &measured)).then_some((intervention, done))
+    }
+
+    /// Runs what stands out again, alone, and in turn with it the baseline; then decides those singles again, as a run that fails now
+    /// is evidence like any other. Moves on to `next` when nothing more can be said.
+    fn advance_quiet(&mut self, next: Stage) -> bool {
         if self.ledger.waiting() {
             return false;
         }
         let watch = self.treated();
         let mut asked = false;
-        if !self.suspects.is_empty() {
-            let none = Intervention::none();
-            let done = count(self.ledger.runs(Watch::Treated, &none).alone().count());
-            asked |= self.ask_quietly(Watch::Treated, &none, QUIET_BASELINES.saturating_sub(done));
-        }
         for (item, treatment) in self.suspects.clone() {
             let intervention = Intervention::single(item, treatment);
-            let runs = self.ledger.runs(watch, &intervention);
-            if runs.alone().next().is_none() {
-                asked |= self.ask_quietly(watch, &intervention, 1);
-                continue;
-            }
-            match runs.single(item, &self.settings) {
+            match self.ledger.runs(watch, &intervention).single(item, &self.settings) {
                 Answer::More(ask) => {
                     self.ledger.ask(Purpose::Single, watch, &intervention, ask);
                     asked = true;
@@ -363,15 +392,29 @@ impl Explorer {
                 }
             }
         }
-        if !asked {
-            self.stage = Stage::Joint;
+        if asked {
+            return false;
         }
-        !asked
+        let none = Intervention::none();
+        let baselines = self.baselines();
+        let open: Vec<_> = self.suspects.iter().filter_map(|suspect| self.open_suspect(*suspect, &baselines)).collect();
+        // In step, so that a change of the machine's load between two rounds is one of the baseline's as well.
+        let round = open.iter().map(|(_, done)| *done).min().filter(|_| !self.fails_alone(Watch::Treated, &none));
+        let Some(round) = round else {
+            self.stage = next;
+            return true;
+        };
+        if count(baselines.alone.len()) <= self.baselines_before + round {
+            self.ask_quietly(Watch::Treated, &none);
+        }
+        for (intervention, _) in open.iter().filter(|(_, done)| *done == round) {
+            self.ask_quietly(watch, intervention);
+        }
+        false
     }
 
-    fn ask_quietly(&mut self, watch: Watch, intervention: &Intervention, runs: u32) -> bool {
-        self.ledger.ask(Purpose::Quiet, watch, intervention, Ask { runs, care: Care::Alone });
-        runs > 0
+    fn ask_quietly(&mut self, watch: Watch, intervention: &Intervention) {
+        self.ledger.ask(Purpose::Quiet, watch, intervention, Ask { runs: 1, care: Care::Alone });
     }
 
     /// What was found out about an item alone; not tried where no stage came to it.
@@ -632,4 +675,9 @@ impl Explorer {
             }
         }
     }
+}
+
+/// What the runs that passed measured.
+pub(super) fn passing<'a>(reports: impl Iterator<Item = &'a Report>) -> impl Iterator<Item = Measures> {
+    reports.filter(|report| matches!(report.outcome, Outcome::Pass)).map(|report| report.measures)
 }

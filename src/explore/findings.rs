@@ -91,6 +91,8 @@ pub struct Measured {
     pub fallbacks: Option<FallbackTable>,
     /// Items that the joint configuration implements and that no watched run of it used; `None` if there was no such run.
     pub not_made: Option<BTreeSet<Item>>,
+    /// Passes that stand out beside others and were not run again alone, as others do so more: nothing is said of their cost.
+    pub unrepeated: Vec<(Item, Treatment)>,
     /// What stayed inconclusive, in words; empty for a complete campaign.
     pub incomplete: Vec<String>,
 }
@@ -108,7 +110,7 @@ pub struct Row {
     pub joint: Plan,
     /// Where the verdict comes from.
     pub origin: Origin,
-    /// In what passes did worse than the baseline.
+    /// In what passes differ from the baseline.
     pub degraded: Vec<(Treatment, Degradation)>,
 }
 

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use super::fallback_table::FallbackTable;
 use super::findings::{Culprit, Joint, Measured, Origin, Row};
 use super::joint::{Dropped, Found};
-use super::replicas::Runs;
 use super::verdict::{Plan, TreatmentResult};
 use super::{Explorer, Strategy, degradation};
-use crate::trial::{Degradation, Intervention, Item, Measures, Outcome, Treatment, Watch};
+use crate::trial::{Degradation, Intervention, Item, Outcome, Treatment, Watch};
 
 impl Explorer {
     /// The findings of a campaign; `everything` is what can be avoided of calls and details, if that is more than of calls.
@@ -48,6 +47,7 @@ impl Explorer {
             everything: everything.map(|found| self.configuration(found, None)),
             fallbacks: Some(fallbacks),
             not_made: self.not_made(),
+            unrepeated: self.unrepeated.iter().copied().collect(),
             incomplete,
         }
     }
@@ -84,21 +84,22 @@ impl Explorer {
         }
     }
 
-    /// In what the passes of a single did worse than the baseline.
+    /// In what the passes of a single differ from the baseline.
     fn degraded(&self, item: Item, treatment: Treatment) -> Vec<(Treatment, Degradation)> {
         if self.taken_over.contains_key(&(item, treatment)) {
             let before = self.knowledge.before.iter().flat_map(|before| before.degraded.iter());
             return before.filter(|(of, by, _)| *of == item && *by == treatment).map(|(_, by, what)| (*by, *what)).collect();
         }
-        let works = self.singles.get(&(item, treatment)).is_some_and(|result| result.works());
-        let Some(pass) = self.first_pass((item, treatment)).filter(|_| works) else { return Vec::new() };
-        let of_baseline = self.ledger.runs(Watch::Treated, &Intervention::none());
-        let own = self.ledger.runs(self.treated(), &Intervention::single(item, treatment)).alone();
-        let own: Vec<_> = own.filter(|report| matches!(report.outcome, Outcome::Pass)).map(|report| report.measures).collect();
-        let quiet: Vec<_> = of_baseline.alone().map(|report| report.measures).collect();
-        let alone = (!own.is_empty()).then_some((quiet.as_slice(), own.as_slice()));
-        let baselines: Vec<_> = passing(of_baseline).collect();
-        degradation::degradations(&baselines, &pass, alone).into_iter().map(|what| (treatment, what)).collect()
+        if !self.singles.get(&(item, treatment)).is_some_and(|result| result.works()) {
+            return Vec::new();
+        }
+        let single = Intervention::single(item, treatment);
+        if self.fails_alone(self.treated(), &single) {
+            return Vec::new();
+        }
+        let baselines = self.baselines();
+        let own = self.measured_alone(self.treated(), &single);
+        degradation::degradations(&baselines, &own).into_iter().map(|what| (treatment, what)).collect()
     }
 
     fn culprit(&self, dropped: &Dropped) -> Culprit {
@@ -111,8 +112,4 @@ impl Explorer {
         }
         Culprit { item: dropped.item, treatment: dropped.treatment, together_with: dropped.together_with.clone(), reason }
     }
-}
-
-fn passing(runs: &Runs) -> impl Iterator<Item = Measures> + '_ {
-    runs.reports().filter(|report| matches!(report.outcome, Outcome::Pass)).map(|report| report.measures)
 }

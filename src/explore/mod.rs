@@ -26,8 +26,9 @@
 //! orders it, `known` the use of what was found of another image, `degradation` tells a pass from a poor pass, `verdict` and
 //! `findings` are what comes out, [`model`] stands in for an app in tests.
 //!
-//! Speed can't be compared while trials run side by side: passes that look slow are run again alone before the joint stage, and
-//! so is the baseline then. Those runs count as every other run of the same intervention does.
+//! What a pass costs can't be told while trials share the machine: passes that stand out are run again alone before the joint stage
+//! (details: before all is avoided at once), three times, and the baseline in turn with them. Only what holds each time is remarked.
+//! Those runs count as every other run of the same intervention does.
 //!
 //! # Bounds
 //!
@@ -64,6 +65,7 @@ pub use likelihood::Likelihoods;
 pub use verdict::{Plan, TreatmentResult, UnknownName, Verdict};
 
 use crate::trial::{COSTLY_NEW_USES, Item, Measures, NewUse, Outcome, TrialRequest};
+use degradation::QUIET_RUNS;
 use replicas::{IDLE_RUNS, PROBE_RUNS};
 
 /// How a campaign gets to its joint configuration.
@@ -184,12 +186,14 @@ impl Settings {
         let conclusive = batch.max(settings.single_runs_limit).max(IDLE_RUNS).max(PROBE_RUNS);
         // Runs with doubtful failures: a batch, one that is repeated with care, and then runs that are alone, which are never in doubt.
         let doubtful = batch + 1;
+        // What stands out is run again alone; so is the baseline, for calls and for details.
+        let quiet = 2 * QUIET_RUNS + settings.inconclusive_limit;
         let growths = u32::try_from(joint::RESTARTS).unwrap_or(u32::MAX) + 2;
         // The search is gone through for what is known of another image, for calls, and for details. A campaign of guesses goes through
         // it once, and asks less before that than the other two would.
         let searches = 3 * 3 * used * growths + 3 * used;
         let interventions = 3 + 2 * used + searches + 1 + count(reasons::OTHERS) + 2 * used + count(fallbacks::GROUPS);
-        interventions * (conclusive + settings.inconclusive_limit - 1 + batch + doubtful)
+        interventions * (conclusive + settings.inconclusive_limit - 1 + batch + doubtful + quiet)
     }
 }
 
@@ -265,12 +269,14 @@ pub enum Stage {
     Known,
     /// Each call alone.
     Singles,
-    /// Slow passes once more, each alone.
+    /// Passes of calls that stand out, again and alone.
     Quiet,
     /// What can be avoided all at once.
     Joint,
     /// Each argument feature and pseudo-file alone.
     Details,
+    /// Passes of details that stand out, again and alone.
+    QuietDetails,
     /// Calls and details that can be avoided, all at once.
     Everything,
     /// What was found to work once more, with every call watched.
@@ -286,7 +292,7 @@ impl fmt::Display for Stage {
             Self::Control => "control",
             Self::Known => "known",
             Self::Singles => "singles",
-            Self::Quiet => "quiet",
+            Self::Quiet | Self::QuietDetails => "quiet",
             Self::Joint => "joint",
             Self::Details => "details",
             Self::Everything => "everything",

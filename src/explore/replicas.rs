@@ -76,6 +76,11 @@ impl Runs {
         self.0.iter().filter(|(care, _)| *care == Care::Alone).filter_map(|(_, report)| report.as_ref())
     }
 
+    /// The reports of the others.
+    pub(super) fn beside_others(&self) -> impl Iterator<Item = &Report> {
+        self.0.iter().filter(|(care, _)| *care != Care::Alone).filter_map(|(_, report)| report.as_ref())
+    }
+
     /// Whether a run that was asked for is still to be recorded.
     pub(super) fn pending(&self) -> bool {
         self.0.iter().any(|(_, report)| report.is_none())

@@ -1,5 +1,7 @@
 //! The planner as a whole, against models of apps.
 
+mod remarks;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
@@ -533,46 +535,6 @@ fn recheck_with_details_takes_no_more_trials() {
     assert_eq!(measured(&second).joint.configuration, measured(&first).joint.configuration);
     assert_eq!((measured(&second).joint.verified, measured(&second).joint.of), (3, 3), "as part of everything");
     assert!(second.trials.len() <= 8, "{} trials", second.trials.len());
-}
-
-/// A report of a run that took so many milliseconds.
-fn timed(mut report: Report, milliseconds: u64) -> Report {
-    report.measures.time = std::time::Duration::from_millis(milliseconds);
-    report
-}
-
-#[test]
-fn slow_pass_is_run_again_alone_with_the_baseline_and_told() {
-    let model = app("brk close futex read", &["stub=read", "fake=read"]);
-    let slow = intervention("fake=futex");
-    let mut running = 0;
-    let driven = drive(
-        Explorer::new(Settings::default()),
-        4,
-        |_| 0,
-        |request| {
-            running += 1;
-            timed(model.report(request), if request.intervention == slow { 300 } else { 100 })
-        },
-    );
-    let quiet: Vec<_> = driven.trials.iter().filter(|(request, _)| request.purpose == Purpose::Quiet).collect();
-    assert_eq!(quiet.len(), 3, "two baselines and the suspect");
-    assert!(quiet.iter().all(|(request, _)| request.care == Care::Alone));
-    let row = &measured(&driven).rows[&call("futex")];
-    let told: Vec<_> = row.degraded.iter().map(|(treatment, what)| format!("{treatment}: {what}")).collect();
-    assert_eq!(told, ["fake: time ×3.0"]);
-    assert_eq!(row.verdict, Some(Verdict::Any));
-}
-
-#[test]
-fn pass_that_is_slow_only_beside_others_is_no_poor_pass() {
-    let model = app("brk close futex read", &["stub=read", "fake=read"]);
-    let slow = intervention("fake=futex");
-    let driven = explore(Settings::default(), |request| {
-        let slow = request.intervention == slow && request.care != Care::Alone;
-        timed(model.report(request), if slow { 300 } else { 100 })
-    });
-    assert!(measured(&driven).rows.values().all(|row| row.degraded.is_empty()));
 }
 
 #[test]

@@ -84,8 +84,10 @@ fn remarks(name: &CampaignName, end: &CampaignEnd) -> String {
             }
             if totals.degraded > 0 {
                 let calls = counted(totals.degraded, "call");
-                let _ =
-                    writeln!(text, "note: {name}: without {calls} it passes, but does worse; `loupe show {name}` says in what");
+                let _ = writeln!(
+                    text,
+                    "note: {name}: without {calls} it passes, but at another cost or speed; `loupe show {name}` says which"
+                );
             }
             if totals.taken_over > 0 {
                 let verdicts = counted(totals.taken_over, "verdict");

@@ -133,7 +133,7 @@ fn details(finished: &Finished, reasons: &Reasons) -> String {
     text
 }
 
-/// In what the passes of a call did worse than the baseline: `stub: throughput ×0.34; fake: open files ×14`.
+/// In what the passes of a call differ from the baseline: `stub: throughput ×0.3; fake: open files ×15`.
 fn degradations(finished: &Finished, item: Item) -> Option<String> {
     let of = |treatment: Treatment| {
         let found = finished.summary.degraded.iter().filter(|found| found.item == item && found.treatment == treatment);
@@ -211,6 +211,13 @@ fn epilogue(name: &str, finished: &Finished) -> String {
     }
     for treatment in &summary.unexercised {
         text.push_str(&format!("unproven: `{}` {}: {}\n", treatment.item, past(treatment.treatment), treatment.result));
+    }
+    if !summary.unrepeated.is_empty() {
+        text.push_str(&format!(
+            "not repeated: {} stood out beside other trials, but less than those that were run again alone: nothing is known of \
+             their cost\n",
+            super::counted_as(summary.unrepeated.len(), "pass", "passes")
+        ));
     }
     for foreign in &summary.foreign_calls {
         text.push_str(&format!(

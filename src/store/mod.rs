@@ -64,7 +64,9 @@ pub use files::FORMAT;
 pub use journal::Journal;
 pub use provenance::{Provenance, SourceFile};
 pub use record::{AppRecord, CheckRecord, ClientRecord, Durations, ForeignCount, Hits, KEPT_LINES, TrialRecord};
-pub use summary::{Counts, DegradationSummary, Environment, Identity, JointSummary, Refused, Summary, TreatmentSummary};
+pub use summary::{
+    Counts, DegradationSummary, Environment, Identity, JointSummary, Refused, Summary, TreatedItem, TreatmentSummary,
+};
 pub use tables::{
     TRACE_HEADER, TraceRow, TraceTable, VERDICTS_HEADER, VerdictRow, Verdicts, read_trace, read_verdicts, write_trace,
     write_verdicts,

@@ -306,6 +306,7 @@ impl TrialRecord {
         let measures = Measures {
             throughput: self.throughput_thousandths,
             time: Duration::from_millis(durations.workload_ms.saturating_sub(durations.ready_ms.unwrap_or(0))),
+            own_time: self.client.is_none() && self.app.ending.is_some(),
             peak_rss_kib: self.app.peak_rss_kib,
             cpu_time: Duration::from_millis(self.app.cpu_ms),
             open_files: self.app.open_files,

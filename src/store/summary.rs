@@ -163,14 +163,23 @@ pub struct TreatmentSummary {
     pub result: TreatmentResult,
 }
 
-/// In what a pass of one item under one treatment did worse than the baseline.
+/// One item under one treatment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreatedItem {
+    /// The item.
+    pub item: Item,
+    /// What was done to it.
+    pub treatment: Treatment,
+}
+
+/// In what the passes of one item under one treatment differ from the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DegradationSummary {
     /// The item.
     pub item: Item,
     /// What was done to it.
     pub treatment: Treatment,
-    /// What that cost.
+    /// In what, and how much.
     #[serde(flatten)]
     pub degradation: Degradation,
 }
@@ -200,9 +209,12 @@ pub struct Summary {
     pub unstable: Vec<TreatmentSummary>,
     /// Treatments that were never hit.
     pub unexercised: Vec<TreatmentSummary>,
-    /// Passes that did worse than the baseline.
+    /// Passes that differ from the baseline in more than their answer.
     #[serde(default)]
     pub degraded: Vec<DegradationSummary>,
+    /// Passes that stood out beside others, and of which nothing more is known: they were not run again alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unrepeated: Vec<TreatedItem>,
     /// Items whose verdict was found with another image, and holds for this one as far as groups can tell.
     #[serde(default)]
     pub taken_over: Vec<Item>,
@@ -269,6 +281,7 @@ impl Summary {
             unstable,
             unexercised,
             degraded,
+            unrepeated: measured.unrepeated.iter().map(|&(item, treatment)| TreatedItem { item, treatment }).collect(),
             taken_over: items_where(&|row| row.origin == Origin::TakenOver),
             inferred: items_where(&|row| row.origin == Origin::Inferred),
             assumed: items_where(&|row| matches!(row.stub, TreatmentResult::Inferred { tried: false, .. })),

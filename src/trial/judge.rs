@@ -112,6 +112,7 @@ pub fn measures(workload: &Workload, observation: &Observation) -> Measures {
     Measures {
         throughput: workload.throughput.as_ref().and_then(|pattern| throughput(pattern, &output.text())),
         time: timings.workload.saturating_sub(timings.ready.unwrap_or_default()),
+        own_time: observation.client.is_none() && app.main.is_some(),
         peak_rss_kib: app.peak_rss_kib,
         cpu_time: app.cpu_time,
         open_files: app.open_files,
