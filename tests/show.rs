@@ -95,10 +95,10 @@ fn show_prints_verdicts_with_reasons() {
     let said = say(&mut loupe(&["show", "small", "--results", path(&results)]));
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{}", said.stdout);
     insta::assert_snapshot!(said.stdout, @r"
-    syscall  calls  verdict   joint      stubbed                  faked
-    getpid       2  any       stub       passes (1 hit)           passes (1 hit)
-    read         2  required  implement  exit code 9, expected 0  exit code 9, expected 0
-    uname        2  fake      fake       exit code 9, expected 0  passes (1 hit)
+    syscall  calls/run  verdict   joint      stubbed                  faked
+    getpid           1  any       stub       passes (1 hit)           passes (1 hit)
+    read             1  required  implement  exit code 9, expected 0  exit code 9, expected 0
+    uname            1  fake      fake       exit code 9, expected 0  passes (1 hit)
 
     small/once: 3 calls used, 1 required, 0 stub only, 1 fake only, 1 any
     together: 2 calls avoided at once, 3 of 3 runs passed
@@ -143,10 +143,10 @@ fn show_says_what_is_used_only_while_others_are_avoided_and_what_is_not_used_the
     let said = say(&mut loupe(&["show", "small", "--results", path(&results)]));
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{}", said.stdout);
     insta::assert_snapshot!(said.stdout, @r"
-    syscall  calls  verdict   joint                 stubbed                  faked
-    getpid       2  any       stub                  passes (1 hit)           passes (1 hit)
-    read         2  required  implement (not made)  exit code 9, expected 0  exit code 9, expected 0
-    uname        2  fake      fake                  exit code 9, expected 0  passes (1 hit)
+    syscall  calls/run  verdict   joint                 stubbed                  faked
+    getpid           1  any       stub                  passes (1 hit)           passes (1 hit)
+    read             1  required  implement (not made)  exit code 9, expected 0  exit code 9, expected 0
+    uname            1  fake      fake                  exit code 9, expected 0  passes (1 hit)
 
     avoided     how          used only then, and in no trace
     getpid      stubbed      gettid, openat, /proc/self/stat
