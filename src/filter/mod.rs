@@ -58,6 +58,13 @@ const MATCH: u32 = 1;
 /// Placeholder for "this fragment does not match, go on with the next".
 const NEXT: u32 = 2;
 
+/// Longest program that the kernel takes (`BPF_MAXINSNS` of `linux/bpf_common.h`).
+const MOST_INSTRUCTIONS: usize = 4096;
+
+/// Instructions that may be spent on telling features apart. What is beyond that is left to the supervisor: a profile that has one
+/// request of `ioctl` lacks some hundred others.
+const FEATURE_BUDGET: usize = 1000;
+
 /// The argument of `execve` and `exit_group` that carries the nonce: the sixth, which neither uses.
 const NONCE_ARGUMENT: u8 = 5;
 
@@ -74,6 +81,8 @@ pub enum FilterError {
     NoSuchItem(Item, Architecture),
     /// seccompiler refused a fragment.
     Compile(String),
+    /// The program has more instructions than the kernel takes.
+    TooLong(usize),
 }
 
 impl fmt::Display for FilterError {
@@ -81,6 +90,9 @@ impl fmt::Display for FilterError {
         match self {
             Self::NoSuchItem(item, architecture) => write!(formatter, "`{item}` does not exist on {architecture}"),
             Self::Compile(message) => write!(formatter, "cannot compile the filter: {message}"),
+            Self::TooLong(instructions) => {
+                write!(formatter, "the filter has {instructions} instructions, and the kernel takes {MOST_INSTRUCTIONS} at most")
+            }
         }
     }
 }
@@ -112,10 +124,11 @@ pub fn compile(
     nonce: u64,
 ) -> Result<BpfProgram, FilterError> {
     let mut fragments = vec![Fragment::launch(architecture, nonce)?];
+    let crowded = crowded(architecture, intervention)?;
     let decided = match watch {
-        Watch::Everything => return Ok(assemble(architecture, fragments, Default::Notify)),
+        Watch::Everything => return assemble(architecture, fragments, Default::Notify),
         Watch::Treated => {
-            let targets = Targets::of(architecture, intervention.iter().map(|(item, _)| item))?;
+            let targets = Targets::of(architecture, intervention, None, &crowded)?;
             let mut notified = lifecycle(architecture);
             notified.extend(targets.calls);
             notified.extend(targets.looked_into);
@@ -126,8 +139,8 @@ pub fn compile(
         Watch::Nothing => {
             let mut notified = lifecycle(architecture);
             let answers = [(Treatment::Stub, RETURN_ERRNO | ENOSYS), (Treatment::Fake, RETURN_ERRNO)];
-            let targets =
-                answers.map(|(treatment, answer)| Ok((Targets::of(architecture, intervention.treated(treatment))?, answer)));
+            let targets = answers
+                .map(|(treatment, answer)| Ok((Targets::of(architecture, intervention, Some(treatment), &crowded)?, answer)));
             let targets = targets.into_iter().collect::<Result<Vec<_>, _>>()?;
             for (targets, answer) in &targets {
                 fragments.push(Fragment::calls(architecture, targets.calls.iter().copied(), *answer)?);
@@ -141,11 +154,11 @@ pub fn compile(
             notified
         }
     };
-    let Some(traced) = traced else { return Ok(assemble(architecture, fragments, Default::Allow)) };
+    let Some(traced) = traced else { return assemble(architecture, fragments, Default::Allow) };
     // What is decided above would only make the program longer.
     let allowed = traced.iter().copied().filter(|call| call.number(architecture).is_some() && !decided.contains(call));
     fragments.push(Fragment::calls(architecture, allowed, RETURN_ALLOW)?);
-    Ok(assemble(architecture, fragments, Default::NotifyKnown))
+    assemble(architecture, fragments, Default::NotifyKnown)
 }
 
 /// What becomes of a call that no fragment matches.
@@ -171,13 +184,25 @@ struct Targets {
 }
 
 impl Targets {
-    fn of(architecture: Architecture, items: impl Iterator<Item = Item>) -> Result<Self, FilterError> {
+    /// The items of `intervention` that are treated in this way, or in any. `crowded` are calls that have to be looked into.
+    fn of(
+        architecture: Architecture,
+        intervention: &Intervention,
+        treatment: Option<Treatment>,
+        crowded: &BTreeSet<Sysno>,
+    ) -> Result<Self, FilterError> {
         let exists = |call: &Sysno| call.number(architecture).is_some();
+        let wanted = intervention.iter().filter(|(_, other)| treatment.is_none_or(|treatment| treatment == *other));
         let mut targets = Self::default();
-        for item in items {
+        for (item, _) in wanted {
             match item {
                 Item::Call(call) => {
                     targets.calls.insert(call);
+                }
+                // The treatment of the whole call goes before that of its features.
+                Item::Feature(feature) if intervention.get(feature.call()).is_some() => {}
+                Item::Feature(feature) if crowded.contains(&feature.call()) => {
+                    targets.looked_into.insert(feature.call());
                 }
                 Item::Feature(feature) => {
                     match feature.condition(architecture).ok_or(FilterError::NoSuchItem(item, architecture))? {
@@ -194,6 +219,33 @@ impl Targets {
         }
         Ok(targets)
     }
+}
+
+/// The calls with so many treated features that a filter which tells them apart would become too long: those with most of them, until
+/// the rest fits the budget. They are notified, and the supervisor decides.
+fn crowded(architecture: Architecture, intervention: &Intervention) -> Result<BTreeSet<Sysno>, FilterError> {
+    let mut costs: BTreeMap<Sysno, usize> = BTreeMap::new();
+    for (item, _) in intervention.iter() {
+        let Item::Feature(feature) = item else { continue };
+        if intervention.get(feature.call()).is_some() {
+            continue;
+        }
+        if let Condition::Register(tests) = feature.condition(architecture).ok_or(FilterError::NoSuchItem(item, architecture))? {
+            // Loads, masks and compares both halves of a register, and jumps.
+            *costs.entry(feature.call()).or_default() += 3 + 6 * tests.len();
+        }
+    }
+    let mut total: usize = costs.values().sum();
+    let mut by_cost: Vec<_> = costs.into_iter().collect();
+    by_cost.sort_by_key(|(call, cost)| (*cost, *call));
+    let mut crowded = BTreeSet::new();
+    while total > FEATURE_BUDGET
+        && let Some((call, cost)) = by_cost.pop()
+    {
+        crowded.insert(call);
+        total -= cost;
+    }
+    Ok(crowded)
 }
 
 /// Whether a call takes a path that can be treated as that of a pseudo-file: those that open it, ask what it is or whether it may be
@@ -271,7 +323,7 @@ fn number(architecture: Architecture, call: Sysno) -> Result<i64, FilterError> {
 ///
 /// In a fragment, `MATCH` becomes its answer, seccompiler's answer to another architecture becomes a notification, and
 /// `NEXT`, a return, becomes a jump of the same length to the end of the fragment, where the next one begins.
-fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: Default) -> BpfProgram {
+fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: Default) -> Result<BpfProgram, FilterError> {
     let match_placeholder = u32::from(SeccompAction::Trace(MATCH));
     let next_placeholder = u32::from(SeccompAction::Trace(NEXT));
 
@@ -307,7 +359,10 @@ fn assemble(architecture: Architecture, fragments: Vec<Fragment>, default: Defau
             ]);
         }
     }
-    program
+    if program.len() > MOST_INSTRUCTIONS {
+        return Err(FilterError::TooLong(program.len()));
+    }
+    Ok(program)
 }
 
 /// Notifies every x32 call: they come with the native `arch`, so seccompiler's check does not see them.
@@ -490,6 +545,110 @@ mod tests {
                 for traced in [None, Some(BTreeSet::new()), Some(Sysno::all().collect())] {
                     let program = compile(Architecture::X86_64, &intervention, watch, traced.as_ref(), NONCE).unwrap();
                     assert!(program.len() < 4096, "{}", program.len());
+                }
+            }
+        }
+    }
+
+    /// Every feature that a filter for `architecture` can be asked for.
+    fn all_features(architecture: Architecture) -> Vec<crate::syscalls::features::Feature> {
+        let calls = Sysno::all().filter(|call| call.number(architecture).is_some());
+        let features = calls.flat_map(crate::syscalls::features::named);
+        features.filter(|feature| feature.condition(architecture).is_some()).collect()
+    }
+
+    #[test]
+    fn all_features_and_all_calls_at_once_fit_into_one_program() {
+        for architecture in [Architecture::X86_64, Architecture::Aarch64] {
+            let features = all_features(architecture);
+            assert!(features.len() > 1000, "{}", features.len());
+            let calls: Vec<_> = Sysno::all().filter(|call| call.number(architecture).is_some()).collect();
+            let of_features: Intervention = features.iter().map(|feature| (*feature, Treatment::Stub)).collect();
+            let of_calls: Intervention = calls.iter().map(|call| (*call, Treatment::Stub)).collect();
+            let traced: BTreeSet<_> = calls.iter().copied().collect();
+            for intervention in [&of_features, &of_calls] {
+                for watch in [Watch::Everything, Watch::Treated, Watch::Nothing] {
+                    for traced in [None, Some(&BTreeSet::new()), Some(&traced)] {
+                        compile(architecture, intervention, watch, traced, NONCE).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_that_the_kernel_would_refuse_is_an_error_of_its_own() {
+        let calls = || Sysno::all().filter(|call| call.number(Architecture::X86_64).is_some());
+        let fragment = || Fragment::calls(Architecture::X86_64, calls(), RETURN_ALLOW).unwrap();
+        let error = assemble(Architecture::X86_64, (0..20).map(|_| fragment()).collect(), Default::Allow).unwrap_err();
+        assert!(matches!(error, FilterError::TooLong(length) if length > MOST_INSTRUCTIONS), "{error}");
+        assert!(error.to_string().ends_with("and the kernel takes 4096 at most"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+        /// What the program answers is the answer of the policy, or a notification where the supervisor has to decide.
+        #[test]
+        fn no_set_of_features_makes_a_program_too_long_or_wrong(
+            share in 0..=100u32,
+            absent in 0..=100u32,
+            seed: u64,
+            traced: bool,
+            on_aarch64: bool,
+        ) {
+            let architecture = if on_aarch64 { Architecture::Aarch64 } else { Architecture::X86_64 };
+            let audit = if on_aarch64 { 0xc000_00b7 } else { NATIVE_X86_64 };
+            let mut state = seed | 1;
+            let mut random = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state
+            };
+            let calls: Vec<_> = Sysno::all().filter(|call| call.number(architecture).is_some()).collect();
+            let mut intervention = Intervention::none();
+            for call in &calls {
+                if random() % 100 < u64::from(absent) {
+                    intervention.insert(*call, if random() % 2 == 0 { Treatment::Stub } else { Treatment::Fake });
+                }
+            }
+            let mut chosen = Vec::new();
+            for feature in all_features(architecture) {
+                if random() % 100 < u64::from(share) {
+                    let treatment = if random() % 2 == 0 { Treatment::Stub } else { Treatment::Fake };
+                    intervention.insert(feature, treatment);
+                    chosen.push((feature, treatment));
+                }
+            }
+            let known: BTreeSet<_> = calls.iter().copied().filter(|_| random() % 2 == 0).collect();
+            let known = traced.then_some(&known);
+            for watch in [Watch::Treated, Watch::Nothing] {
+                let program = compile(architecture, &intervention, watch, known, NONCE).unwrap();
+                prop_assert!(program.len() <= MOST_INSTRUCTIONS, "{}", program.len());
+                for (feature, _) in chosen.iter().filter(|_| random() % 8 == 0) {
+                    let call = feature.call();
+                    let Some(Condition::Register(tests)) = feature.condition(architecture) else { continue };
+                    let mut arguments = [0u64; 6];
+                    tests.iter().for_each(|test| arguments[usize::from(test.argument)] |= test.value);
+                    let treated = intervention.get(call).or_else(|| {
+                        let holds = |feature: &crate::syscalls::features::Feature| match feature.condition(architecture) {
+                            Some(Condition::Register(tests)) => {
+                                tests.iter().all(|test| arguments[usize::from(test.argument)] & test.mask == test.value)
+                            }
+                            Some(Condition::Memory { .. }) | None => false,
+                        };
+                        let of_call = || chosen.iter().filter(|(other, _)| other.call() == call && holds(other));
+                        let stubbed = of_call().any(|(_, treatment)| *treatment == Treatment::Stub);
+                        of_call().next().map(|_| if stubbed { Treatment::Stub } else { Treatment::Fake })
+                    });
+                    let answer = run(&program, audit, call.number(architecture).unwrap(), arguments);
+                    let by_filter = match treated.unwrap() {
+                        Treatment::Stub => ERRNO_ENOSYS,
+                        Treatment::Fake => RETURN_ERRNO,
+                    };
+                    let expected = if watch == Watch::Treated { RETURN_USER_NOTIFICATION } else { by_filter };
+                    prop_assert!(answer == expected || answer == RETURN_USER_NOTIFICATION, "{feature}: {answer:#x}");
                 }
             }
         }

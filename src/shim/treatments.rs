@@ -57,15 +57,40 @@ impl Treatments {
         if let Some(treatment) = self.calls.get(&call) {
             return Some((Item::Call(call), *treatment));
         }
-        let read = &mut |address, buffer: &mut [u8]| sys::read_memory(notification.thread, address, buffer);
-        let carried = |(_, condition, _): &&(Feature, Condition, Treatment)| condition.holds(&notification.arguments, read);
-        if let Some((feature, _, treatment)) = self.features.get(&call).and_then(|features| features.iter().find(carried)) {
+        // Many features may stand at the same place.
+        let mut memory = Remembered { thread: notification.thread, pieces: Vec::new() };
+        let read = &mut |address, buffer: &mut [u8]| memory.read(address, buffer);
+        let mut carried = |(_, condition, _): &&(Feature, Condition, Treatment)| condition.holds(&notification.arguments, read);
+        if let Some((feature, _, treatment)) = self.features.get(&call).and_then(|features| features.iter().find(&mut carried)) {
             return Some((Item::Feature(*feature), *treatment));
         }
         if self.files.is_empty() {
             return None;
         }
         files(call, notification).find_map(|file| Some((Item::File(file), *self.files.get(&file)?)))
+    }
+}
+
+/// Memory of a thread that is read once, however often it is asked for.
+struct Remembered {
+    thread: u32,
+    /// Address, length and content of what was read; no content where it cannot be.
+    pieces: Vec<(u64, usize, Option<Vec<u8>>)>,
+}
+
+impl Remembered {
+    fn read(&mut self, address: u64, buffer: &mut [u8]) -> bool {
+        let known = self.pieces.iter().position(|(at, length, _)| (*at, *length) == (address, buffer.len()));
+        let place = known.unwrap_or_else(|| {
+            let content = sys::read_memory(self.thread, address, buffer).then(|| buffer.to_vec());
+            self.pieces.push((address, buffer.len(), content));
+            self.pieces.len() - 1
+        });
+        let content = &self.pieces[place].2;
+        if let Some(content) = content {
+            buffer.copy_from_slice(content);
+        }
+        content.is_some()
     }
 }
 
