@@ -13,6 +13,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::trial::{Degradation, Measure, Measures};
 
@@ -55,30 +56,36 @@ const CLAIMS: [Claim; 6] = [
 ];
 
 impl Claim {
-    /// What the claim is about: microseconds, KiB, or a number. `None` where it can't be told of this run.
-    fn number(&self, measures: &Measures) -> Option<u64> {
-        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    /// What the claim is about: microseconds, KiB, or a number. `None` where it can't be told of this run. What the supervisor's answers
+    /// took is left out where it would speak for the claim.
+    fn number(&self, Sample { measures, overhead }: &Sample) -> Option<u64> {
         match self.measure {
-            Measure::Throughput => measures.throughput,
+            Measure::Throughput => measures.throughput.map(|rate| {
+                let (time, rest) = (micros(measures.time), micros(measures.time.saturating_sub(overhead.time)));
+                u64::try_from(u128::from(rate) * u128::from(time) / u128::from(rest.max(1))).unwrap_or(u64::MAX).max(rate)
+            }),
             // How long a client takes says nothing where it runs for a set time, and a server does not end.
             Measure::Time if !self.higher => measures.own_time.then(|| micros(measures.time)),
-            Measure::Time => measures.throughput.is_none().then(|| micros(measures.time)),
-            Measure::CpuTime => Some(micros(measures.cpu_time)),
+            Measure::Time => measures.throughput.is_none().then(|| micros(measures.time.saturating_sub(overhead.time))),
+            Measure::CpuTime => Some(micros(measures.cpu_time.saturating_sub(overhead.processor))),
             Measure::PeakRss => Some(measures.peak_rss_kib),
             Measure::OpenFiles => measures.open_files,
         }
     }
 
-    fn numbers(&self, runs: &[Measures]) -> Vec<u64> {
+    fn numbers(&self, runs: &[Sample]) -> Vec<u64> {
         runs.iter().filter_map(|run| self.number(run)).collect()
     }
 
     /// How many hundredths `number` is of `other`, or the other way round, whichever is claimed to be more.
     fn factor(&self, number: u64, other: u64) -> u64 {
         let (more, less) = if self.higher { (number, other) } else { (other, number) };
-        // What rounds to nothing is a millisecond of time, or one file.
-        let least = if matches!(self.measure, Measure::Time | Measure::CpuTime) { 1000 } else { 1 };
-        more.saturating_mul(100) / less.max(least)
+        more.saturating_mul(100) / less.max(self.least())
+    }
+
+    /// What a number counts as that rounds to nothing: a millisecond, or one.
+    const fn least(&self) -> u64 {
+        if matches!(self.measure, Measure::Time | Measure::CpuTime) { 1000 } else { 1 }
     }
 
     /// Whether `number` differs from `other` by enough to be worth a word.
@@ -88,7 +95,7 @@ impl Claim {
     }
 
     /// How much each pass stands out that does, with its place. All runs shared the machine.
-    fn suspicions(&self, passes: &[Measures], baselines: &[Measures]) -> Vec<(usize, u64)> {
+    fn suspicions(&self, passes: &[Sample], baselines: &[Sample]) -> Vec<(usize, u64)> {
         let mut all = [self.numbers(passes), self.numbers(baselines)].concat();
         all.sort_unstable();
         let quartile = |number: usize| all.get(all.len() * number / 4).copied();
@@ -98,7 +105,7 @@ impl Claim {
         let (Some(low), Some(usual), Some(high)) = (quartile(1), usual, quartile(3)) else { return Vec::new() };
         // Tukey's fence: what lies above it is an outlier.
         let fence = if self.steady { high + (high - low) * 3 / 2 } else { 0 };
-        let suspicion = |pass: &Measures| {
+        let suspicion = |pass: &Sample| {
             let number = self.number(pass)?;
             let factor = self.factor(number, usual);
             (factor >= self.suspicious && self.is_much(number, usual) && number > fence).then_some(factor)
@@ -109,7 +116,7 @@ impl Claim {
     }
 
     /// Whether it holds in each of `runs`, compared with each run of the baseline that tells.
-    fn holds(&self, baselines: &Baselines, runs: &[Measures]) -> bool {
+    fn holds(&self, baselines: &Baselines, runs: &[Sample]) -> bool {
         let (mut of_baselines, of_runs) = (self.numbers(&baselines.alone), self.numbers(runs));
         if of_baselines.len() < baselines.alone.len() || of_runs.len() < runs.len() {
             return false;
@@ -122,13 +129,38 @@ impl Claim {
     }
 }
 
+/// What the supervisor's answers took of a run, at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Overhead {
+    pub(super) time: Duration,
+    /// Of the app's own processor time.
+    pub(super) processor: Duration,
+}
+
+/// A run that passed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) measures: Measures,
+    pub(super) overhead: Overhead,
+}
+
+impl From<Measures> for Sample {
+    fn from(measures: Measures) -> Self {
+        Self { measures, overhead: Overhead::default() }
+    }
+}
+
 /// Runs without any intervention that passed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Baselines {
     /// No other trial ran meanwhile.
-    pub(super) alone: Vec<Measures>,
+    pub(super) alone: Vec<Sample>,
     /// The others.
-    pub(super) others: Vec<Measures>,
+    pub(super) others: Vec<Sample>,
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn median(mut numbers: Vec<u64>) -> Option<u64> {
@@ -137,7 +169,7 @@ fn median(mut numbers: Vec<u64>) -> Option<u64> {
 }
 
 /// The places of the passes that stand out, those that do so most first. All runs shared the machine.
-pub(super) fn suspects(passes: &[Measures], baselines: &[Measures]) -> Vec<usize> {
+pub(super) fn suspects(passes: &[Sample], baselines: &[Sample]) -> Vec<usize> {
     let mut factors = BTreeMap::<usize, u64>::new();
     for (index, factor) in CLAIMS.iter().flat_map(|claim| claim.suspicions(passes, baselines)) {
         let most = factors.entry(index).or_default();
@@ -149,19 +181,19 @@ pub(super) fn suspects(passes: &[Measures], baselines: &[Measures]) -> Vec<usize
 }
 
 /// Whether there may be something to say of a pass after these runs alone.
-pub(super) fn is_open(baselines: &Baselines, runs: &[Measures]) -> bool {
+pub(super) fn is_open(baselines: &Baselines, runs: &[Sample]) -> bool {
     runs.is_empty() || baselines.alone.is_empty() || CLAIMS.iter().any(|claim| claim.holds(baselines, runs))
 }
 
 /// What is said of a pass after its runs alone; nothing before there were enough of them.
-pub(super) fn degradations(baselines: &Baselines, runs: &[Measures]) -> Vec<Degradation> {
-    let enough = |runs: &[Measures]| super::count(runs.len()) >= QUIET_RUNS;
+pub(super) fn degradations(baselines: &Baselines, runs: &[Sample]) -> Vec<Degradation> {
+    let enough = |runs: &[Sample]| super::count(runs.len()) >= QUIET_RUNS;
     if !enough(&baselines.alone) || !enough(runs) {
         return Vec::new();
     }
     let remark = |claim: &Claim| {
         let (own, usual) = (median(claim.numbers(runs))?, median(claim.numbers(&baselines.alone))?);
-        let percent = u32::try_from(own.saturating_mul(100) / usual.max(1)).unwrap_or(u32::MAX);
+        let percent = u32::try_from(own.saturating_mul(100) / usual.max(claim.least())).unwrap_or(u32::MAX);
         Some(Degradation { measure: claim.measure, percent })
     };
     CLAIMS.iter().filter(|claim| claim.holds(baselines, runs)).filter_map(remark).collect()
@@ -169,8 +201,6 @@ pub(super) fn degradations(baselines: &Baselines, runs: &[Measures]) -> Vec<Degr
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn run(throughput: u64, files: u64, rss: u64, cpu_ms: u64) -> Measures {
@@ -189,16 +219,28 @@ mod tests {
         Measures { time: Duration::from_millis(milliseconds), own_time: true, ..Measures::default() }
     }
 
+    fn samples(runs: &[Measures]) -> Vec<Sample> {
+        runs.iter().copied().map(Sample::from).collect()
+    }
+
+    fn suspects(passes: &[Measures], baselines: &[Measures]) -> Vec<usize> {
+        super::suspects(&samples(passes), &samples(baselines))
+    }
+
+    fn is_open(baselines: &Baselines, runs: &[Measures]) -> bool {
+        super::is_open(baselines, &samples(runs))
+    }
+
     fn words(alone: &[Measures], runs: &[Measures]) -> Vec<String> {
         words_beside(alone, &[], runs)
     }
 
     fn words_beside(alone: &[Measures], others: &[Measures], runs: &[Measures]) -> Vec<String> {
-        degradations(&baselines(alone, others), runs).iter().map(ToString::to_string).collect()
+        degradations(&baselines(alone, others), &samples(runs)).iter().map(ToString::to_string).collect()
     }
 
     fn baselines(alone: &[Measures], others: &[Measures]) -> Baselines {
-        Baselines { alone: alone.to_vec(), others: others.to_vec() }
+        Baselines { alone: samples(alone), others: samples(others) }
     }
 
     fn usual() -> [Measures; 3] {
@@ -303,5 +345,24 @@ mod tests {
         let files = run(1000, 118, 4000, 300);
         let slow = run(300, 8, 4000, 300);
         assert!(!is_open(&baselines(&usual()[..2], &[]), &[files, slow]), "no claim holds in both");
+    }
+
+    #[test]
+    fn what_the_answers_took_is_no_remark_and_makes_no_run_fast() {
+        let treated = |measures, time: u64, processor: u64| Sample {
+            measures,
+            overhead: Overhead { time: Duration::from_millis(time), processor: Duration::from_millis(processor) },
+        };
+        let words = |baseline: Measures, run: Sample| {
+            let found = degradations(&baselines(&[baseline; 3], &[]), &[run; 3]);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let hot = Measures { cpu_time: Duration::from_millis(500), ..timed(1800) };
+        assert_eq!(words(timed(100), treated(hot, 0, 0)), ["time ×20", "CPU time ×500"]);
+        assert_eq!(words(timed(100), treated(hot, 1750, 490)), [""; 0]);
+        assert_eq!(words(timed(1000), treated(timed(1100), 1090, 0)), [""; 0], "it is as fast as it was");
+        assert_eq!(words(run(1000, 8, 1, 1), treated(run(300, 8, 1, 1), 0, 0)), ["throughput ×0.3"]);
+        assert_eq!(words(run(1000, 8, 1, 1), treated(run(300, 8, 1, 1), 600, 0)), [""; 0]);
+        assert_eq!(words(run(1000, 8, 1, 1), treated(run(300, 8, 1, 1), 2000, 0)), [""; 0]);
     }
 }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::degradation::{self, Baselines, QUIET_RUNS};
 use super::fallbacks::MissingRuns;
 use super::findings::{Culprit, Findings, Refusal};
 use super::guess::Look;
@@ -14,7 +13,7 @@ use super::ledger::Ledger;
 use super::replicas::{Answer, Ask, Passing};
 use super::verdict::{TreatmentResult, Verdict};
 use super::{Details, Knowledge, Progress, Report, Settings, Stage, Step, Strategy, count, guess, known};
-use crate::trial::{Care, Intervention, Item, Measures, Outcome, Purpose, Treatment, TrialId, Watch};
+use crate::trial::{Care, Intervention, Item, Outcome, Purpose, Treatment, TrialId, Watch};
 
 /// Calls that an app uses, and details of them that are tried, as long as nothing is known of it.
 const USUAL_CALLS: u32 = 50;
@@ -29,7 +28,7 @@ pub struct Explorer {
     pub(super) settings: Settings,
     pub(super) knowledge: Knowledge,
     pub(super) ledger: Ledger,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// Everything that a trace saw: calls and details.
     pub(super) used: BTreeSet<Item>,
     /// What is taken over from another image, and the configuration that was verified for it.
@@ -39,9 +38,9 @@ pub struct Explorer {
     pub(super) left_out: Vec<Culprit>,
     pub(super) singles: BTreeMap<(Item, Treatment), TreatmentResult>,
     /// Singles of this stage that are run again alone, as they stand out.
-    suspects: Vec<(Item, Treatment)>,
+    pub(super) suspects: Vec<(Item, Treatment)>,
     /// Runs of the baseline that were alone before that.
-    baselines_before: u32,
+    pub(super) baselines_before: u32,
     /// Singles that stand out and are not run again, as others do so more.
     pub(super) unrepeated: BTreeSet<(Item, Treatment)>,
     /// What can be avoided of the calls, once that is known.
@@ -323,100 +322,6 @@ impl Explorer {
         ended
     }
 
-    /// Chooses those of the items' treatments to run again alone that were measured now, pass, and stand out.
-    fn suspect(&mut self, items: &BTreeSet<Item>) {
-        let works = self.singles.iter().filter(|(single, result)| items.contains(&single.0) && result.works());
-        let measured = works.filter(|(single, _)| !self.taken_over.contains_key(single));
-        let passes: Vec<_> = measured.filter_map(|(single, _)| Some((*single, self.first_pass(*single)?))).collect();
-        let measures: Vec<_> = passes.iter().map(|(_, measures)| *measures).collect();
-        let baselines = self.baselines();
-        self.baselines_before = count(baselines.alone.len());
-        let suspects = degradation::suspects(&measures, &baselines.others).into_iter().map(|index| passes[index].0);
-        self.suspects = suspects.collect();
-        let rest = self.suspects.len().min(degradation::MOST_SUSPECTS);
-        self.unrepeated.extend(self.suspects.drain(rest..));
-    }
-
-    /// What the first run of a single that passed measured.
-    fn first_pass(&self, (item, treatment): (Item, Treatment)) -> Option<Measures> {
-        passing(self.ledger.runs(self.treated(), &Intervention::single(item, treatment)).reports()).next()
-    }
-
-    /// What the runs of an intervention measured that were alone and passed.
-    pub(super) fn measured_alone(&self, watch: Watch, intervention: &Intervention) -> Vec<Measures> {
-        passing(self.ledger.runs(watch, intervention).alone()).collect()
-    }
-
-    /// What the runs without any intervention measured that passed.
-    pub(super) fn baselines(&self) -> Baselines {
-        let runs = self.ledger.runs(Watch::Treated, &Intervention::none());
-        Baselines { alone: passing(runs.alone()).collect(), others: passing(runs.beside_others()).collect() }
-    }
-
-    /// Whether there is no use in another run alone: one failed, or too many were inconclusive.
-    pub(super) fn fails_alone(&self, watch: Watch, intervention: &Intervention) -> bool {
-        let outcomes = || self.ledger.runs(watch, intervention).alone().map(|report| &report.outcome);
-        let inconclusive = outcomes().filter(|outcome| matches!(outcome, Outcome::Inconclusive(_))).count();
-        outcomes().any(|outcome| matches!(outcome, Outcome::Fail(_))) || count(inconclusive) >= self.settings.inconclusive_limit
-    }
-
-    /// The intervention of a suspect if a run of it alone is missing, with the number of those that were made.
-    fn open_suspect(&self, (item, treatment): (Item, Treatment), baselines: &Baselines) -> Option<(Intervention, u32)> {
-        let intervention = Intervention::single(item, treatment);
-        let works = self.singles.get(&(item, treatment)).is_some_and(|result| result.works());
-        if !works || self.fails_alone(self.treated(), &intervention) {
-            return None;
-        }
-        let measured = self.measured_alone(self.treated(), &intervention);
-        let done = count(measured.len());
-        (done < QUIET_RUNS && degradation::is_open(baselines, &measured)).then_some((intervention, done))
-    }
-
-    /// Runs what stands out again, alone, and in turn with it the baseline; then decides those singles again, as a run that fails now
-    /// is evidence like any other. Moves on to `next` when nothing more can be said.
-    fn advance_quiet(&mut self, next: Stage) -> bool {
-        if self.ledger.waiting() {
-            return false;
-        }
-        let watch = self.treated();
-        let mut asked = false;
-        for (item, treatment) in self.suspects.clone() {
-            let intervention = Intervention::single(item, treatment);
-            match self.ledger.runs(watch, &intervention).single(item, &self.settings) {
-                Answer::More(ask) => {
-                    self.ledger.ask(Purpose::Single, watch, &intervention, ask);
-                    asked = true;
-                }
-                Answer::Known(result) => {
-                    self.singles.insert((item, treatment), result);
-                }
-            }
-        }
-        if asked {
-            return false;
-        }
-        let none = Intervention::none();
-        let baselines = self.baselines();
-        let open: Vec<_> = self.suspects.iter().filter_map(|suspect| self.open_suspect(*suspect, &baselines)).collect();
-        // In step, so that a change of the machine's load between two rounds is one of the baseline's as well.
-        let round = open.iter().map(|(_, done)| *done).min().filter(|_| !self.fails_alone(Watch::Treated, &none));
-        let Some(round) = round else {
-            self.stage = next;
-            return true;
-        };
-        if count(baselines.alone.len()) <= self.baselines_before + round {
-            self.ask_quietly(Watch::Treated, &none);
-        }
-        for (intervention, _) in open.iter().filter(|(_, done)| *done == round) {
-            self.ask_quietly(watch, intervention);
-        }
-        false
-    }
-
-    fn ask_quietly(&mut self, watch: Watch, intervention: &Intervention) {
-        self.ledger.ask(Purpose::Quiet, watch, intervention, Ask { runs: 1, care: Care::Alone });
-    }
-
     /// What was found out about an item alone; not tried where no stage came to it.
     pub(super) fn alone(&self, item: Item) -> (TreatmentResult, TreatmentResult, Option<Verdict>) {
         let result = |treatment| self.singles.get(&(item, treatment)).copied().unwrap_or(TreatmentResult::Untried);
@@ -675,9 +580,4 @@ impl Explorer {
             }
         }
     }
-}
-
-/// What the runs that passed measured.
-pub(super) fn passing<'a>(reports: impl Iterator<Item = &'a Report>) -> impl Iterator<Item = Measures> {
-    reports.filter(|report| matches!(report.outcome, Outcome::Pass)).map(|report| report.measures)
 }

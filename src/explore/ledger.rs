@@ -127,6 +127,12 @@ impl Ledger {
         reports.map(|report| report.order.clone()).unwrap_or_default()
     }
 
+    /// How often a trace saw `item`, the highest count of all.
+    pub(super) fn uses_in_traces(&self, item: Item) -> u64 {
+        let reports = self.runs(Watch::Everything, &Intervention::none()).reports();
+        reports.filter_map(|report| report.uses.get(&item).copied()).max().unwrap_or(0)
+    }
+
     /// Every call seen in runs that treat nothing and watch everything.
     pub(super) fn seen_in_traces(&self) -> BTreeSet<Item> {
         self.runs(Watch::Everything, &Intervention::none()).reports().flat_map(|report| report.seen.iter().copied()).collect()

@@ -6,7 +6,7 @@ use super::fallback_table::FallbackTable;
 use super::findings::{Culprit, Joint, Measured, Origin, Row};
 use super::joint::{Dropped, Found};
 use super::verdict::{Plan, TreatmentResult};
-use super::{Explorer, Strategy, degradation};
+use super::{Explorer, Strategy};
 use crate::trial::{Degradation, Intervention, Item, Outcome, Treatment, Watch};
 
 impl Explorer {
@@ -90,16 +90,7 @@ impl Explorer {
             let before = self.knowledge.before.iter().flat_map(|before| before.degraded.iter());
             return before.filter(|(of, by, _)| *of == item && *by == treatment).map(|(_, by, what)| (*by, *what)).collect();
         }
-        if !self.singles.get(&(item, treatment)).is_some_and(|result| result.works()) {
-            return Vec::new();
-        }
-        let single = Intervention::single(item, treatment);
-        if self.fails_alone(self.treated(), &single) {
-            return Vec::new();
-        }
-        let baselines = self.baselines();
-        let own = self.measured_alone(self.treated(), &single);
-        degradation::degradations(&baselines, &own).into_iter().map(|what| (treatment, what)).collect()
+        self.remarks(item, treatment).into_iter().map(|what| (treatment, what)).collect()
     }
 
     fn culprit(&self, dropped: &Dropped) -> Culprit {

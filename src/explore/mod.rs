@@ -23,7 +23,7 @@
 //! Traces and baselines run side by side. A workload that passes with everything stubbed could not tell a working app from
 //! a broken one, and is refused as well. `replicas` holds the rules of when a trial counts, `ledger` what was asked for and
 //! recorded, `joint` the search for the largest configuration, `guess` the way there without singles and `likelihood` what
-//! orders it, `known` the use of what was found of another image, `degradation` tells a pass from a poor pass, `verdict` and
+//! orders it, `known` the use of what was found of another image, `degradation` tells a pass from a poor pass and `quiet` has the runs made for it, `verdict` and
 //! `findings` are what comes out, [`model`] stands in for an app in tests.
 //!
 //! What a pass costs can't be told while trials share the machine: passes that stand out are run again alone before the joint stage
@@ -48,6 +48,7 @@ mod ledger;
 mod likelihood;
 mod measured;
 pub mod model;
+mod quiet;
 mod reasons;
 mod replicas;
 mod verdict;
@@ -219,6 +220,8 @@ pub struct Report {
     pub latest: Vec<Item>,
     /// The calls that were seen in the order in which they were first made; empty where that is not known.
     pub order: Vec<Item>,
+    /// How often each item was used; empty for all runs but traces.
+    pub uses: BTreeMap<Item, u64>,
     /// Uses of items that no trace saw; `None` where they were not noted.
     pub new_uses: Option<BTreeMap<Item, NewUse>>,
     /// Whether its failure may be the hurry's or the host's doing ([`crate::trial::is_doubtful`]).
@@ -236,6 +239,7 @@ impl Report {
             seen,
             latest: Vec::new(),
             order: Vec::new(),
+            uses: BTreeMap::new(),
             new_uses: None,
             doubtful: false,
             measures: Measures::default(),

@@ -315,8 +315,10 @@ impl TrialRecord {
         let treated = self.hits.iter().filter(|(call, _)| self.intervention.get(**call).is_some());
         let latest = ordered(treated.filter_map(|(call, hits)| Some((hits.last?, *call))));
         let order = ordered(self.hits.iter().map(|(call, hits)| (hits.first, *call)));
+        let is_trace = self.watch == Watch::Everything && self.intervention.is_empty();
+        let uses = if is_trace { self.uses().collect() } else { BTreeMap::new() };
         let new_uses = self.new_uses.clone();
-        Report { outcome: self.result.clone(), seen, latest, order, new_uses, doubtful: self.doubtful, measures }
+        Report { outcome: self.result.clone(), seen, latest, order, uses, new_uses, doubtful: self.doubtful, measures }
     }
 
     /// The key that follows from the other fields.

@@ -31,7 +31,8 @@ fn quiet(driven: &Driven) -> Vec<String> {
 /// A campaign whose runs measure what `measures` says.
 fn campaign(mut measures: impl FnMut(&TrialRequest) -> Measures) -> Driven {
     let model = model();
-    explore(Settings::default(), |request| Report { measures: measures(request), ..model.report(request) })
+    let settings = Settings { details: Details::None, reasons: Reasons::None, joint_runs: 1, ..Settings::default() };
+    explore(settings, |request| Report { measures: measures(request), ..model.report(request) })
 }
 
 fn timed(milliseconds: u64) -> Measures {
@@ -156,6 +157,27 @@ fn details_are_looked_at_as_calls_are_beside_baselines_of_their_own() {
     assert_eq!(quiet(&driven), rounds);
 }
 
+#[test]
+fn answers_to_calls_that_the_app_makes_anyway_are_no_cost_of_the_treatment() {
+    // 20,000 calls, whose answers take a trace 20 us each more than the baseline; `futex` is made once, and again and again when faked.
+    let model = model();
+    let run = |request: &TrialRequest| {
+        let mut report = model.report(request);
+        let trace = request.watch == Watch::Everything && request.intervention.is_empty();
+        report.uses = if trace { BTreeMap::from([(call("close"), 20_000), (call("futex"), 1)]) } else { BTreeMap::new() };
+        let answers = match request.intervention.only() {
+            None if trace => 20_001,
+            Some((item, _)) if item == call("close") => 20_000,
+            Some((item, Treatment::Fake)) if item == call("futex") => 20_000,
+            _ => 0,
+        };
+        let time = Duration::from_millis(100) + Duration::from_micros(20) * u32::try_from(answers).unwrap();
+        report.measures = Measures { time, own_time: true, cpu_time: time / 2, answers, ..Measures::default() };
+        report
+    };
+    assert_eq!(remarks(&explore(Settings::default(), run)), ["futex fake: time ×5", "futex fake: CPU time ×5"]);
+}
+
 /// Numbers from 0 to 99 that depend on the campaign and the trial alone.
 fn percentile(seed: u64, request: &TrialRequest) -> u64 {
     noise(seed, request) % 100
@@ -177,9 +199,9 @@ fn open_files_that_vary_by_themselves_are_never_remarked() {
 fn open_files_of_two_kinds_of_runs_are_hardly_ever_remarked() {
     // Nothing that looks at a few runs can rule it out: three baselines of one kind, and three runs of the other.
     let remarked = |percent| {
-        remarks_of(300, |seed, request: &TrialRequest| files(if percentile(seed, request) < percent { 18 } else { 8 })).len()
+        remarks_of(200, |seed, request: &TrialRequest| files(if percentile(seed, request) < percent { 18 } else { 8 })).len()
     };
-    for percent in [2, 5, 10, 20, 30, 40, 50] {
+    for percent in [5, 10, 20, 30, 50] {
         assert!(remarked(percent) <= 1, "{percent} %");
     }
 }
