@@ -14,7 +14,7 @@ BENCH_FLAGS ?=
 # Cargo knows where its target directory is; this works wherever that is set to be.
 LOUPE = cargo run --release --locked --quiet --bin loupe --
 
-.PHONY: help batch test bench setup build format lint documentation licences tests clean-containers clean
+.PHONY: help batch test digest bench setup build format lint documentation licences tests clean-containers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand --tabs=28
@@ -50,6 +50,9 @@ licences: ## hold the dependencies against deny.toml
 
 tests: ## the tests alone, without set-up
 	@.ci/tests $(TEST_FLAGS)
+
+digest: ## note that a change of measuring code was decided upon (see src/campaign/measuring.rs)
+	LOUPE_ACCEPT_DIGEST=1 cargo test --locked --test measuring measuring_code
 
 bench: setup ## what campaigns cost, as ratios within one run; for a machine that does nothing else
 	cargo bench --locked --bench campaign -- $(BENCH_FLAGS)

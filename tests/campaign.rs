@@ -444,3 +444,71 @@ fn every_trial_runs_in_a_task_of_its_own() {
     let distinct: std::collections::BTreeSet<_> = tasks.iter().map(ToString::to_string).collect();
     assert!(tasks.len() > 20 && distinct.len() == tasks.len(), "{} trials in {} tasks", tasks.len(), distinct.len());
 }
+
+/// Why the results that were there did not stand.
+fn outdated(batch: &Batch) -> Option<String> {
+    batch.events.iter().find_map(|event| if let Event::Started { outdated, .. } = event { outdated.clone() } else { None })
+}
+
+#[test]
+fn results_with_a_broken_or_missing_file_are_measured_anew() {
+    let results = tempfile::tempdir().unwrap();
+    let engine = SimulatedEngine::new(USED, behave);
+    Batch::of(&engine, &[app("one")], &options(results.path()));
+    let folder = results.path().join("one").join(WORKLOAD);
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for name in
+        ["trials.jsonl", "summary.json", "environment.json", "trace.csv", "features.csv", "pseudo-files.csv", "verdicts.csv"]
+    {
+        assert!(files.contains(&folder.join(name)), "{name}");
+    }
+    for path in files.iter().filter(|path| !path.ends_with("fallbacks.csv")) {
+        let whole = std::fs::read(path).unwrap();
+        // Missing, empty, cut in the middle, and cut at the end of a line.
+        let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        for length in [None, Some(0), Some(whole.len() / 2), Some(last_line)] {
+            match length {
+                None => std::fs::remove_file(path).unwrap(),
+                Some(length) => std::fs::write(path, &whole[..length]).unwrap(),
+            }
+            let again = Batch::of(&engine, &[app("one")], &options(results.path()));
+            let what = format!("{} cut to {length:?}", path.display());
+            assert!(matches!(again.end("one"), CampaignEnd::Measured(_)), "{what}: {:?}", again.end("one"));
+            assert!(again.run() > 20, "{what}: {} trials", again.run());
+            // Without verdicts there are no results.
+            let why = outdated(&again);
+            assert!(why.is_some() || path.ends_with("verdicts.csv") && length.is_none(), "{what}");
+            assert_eq!(verdicts(results.path(), "one"), VERDICTS, "{what}");
+            assert!(matches!(Batch::of(&engine, &[app("one")], &options(results.path())).end("one"), CampaignEnd::UpToDate(_)));
+        }
+    }
+}
+
+#[test]
+fn results_of_another_version_are_measured_anew_and_those_of_another_kernel_are_verified() {
+    let results = tempfile::tempdir().unwrap();
+    let engine = SimulatedEngine::new(USED, behave);
+    Batch::of(&engine, &[app("one")], &options(results.path()));
+    let environment = results.path().join("one").join(WORKLOAD).join("environment.json");
+    let change = |key: &str, value: serde_json::Value| {
+        let mut json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&environment).unwrap()).unwrap();
+        json[key] = value;
+        std::fs::write(&environment, serde_json::to_string_pretty(&json).unwrap() + "\n").unwrap();
+    };
+    // The version of the package does not decide.
+    change("loupe", "9.9.9".into());
+    assert!(matches!(Batch::of(&engine, &[app("one")], &options(results.path())).end("one"), CampaignEnd::UpToDate(_)));
+
+    change("measuring", 0.into());
+    let anew = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert!(anew.run() > 20, "{} trials", anew.run());
+    let why = outdated(&anew).unwrap();
+    assert!(why.starts_with("measured by version 0 of the measuring code, and this is "), "{why}");
+
+    change("kernel-series", "4.0".into());
+    let verified = Batch::of(&engine, &[app("one")], &options(results.path()));
+    assert!((1..20).contains(&verified.run()), "{} trials", verified.run());
+    assert!(outdated(&verified).unwrap().starts_with("measured on Linux 4.0, and this is "));
+    assert_eq!(verdicts(results.path(), "one"), VERDICTS);
+    assert!(matches!(Batch::of(&engine, &[app("one")], &options(results.path())).end("one"), CampaignEnd::UpToDate(_)));
+}

@@ -276,7 +276,8 @@ fn what_is_measured_never_replaces_what_was_imported() {
         image: "sha256:0".to_owned(),
         spec: String::new(),
         architecture: "x86_64".to_owned(),
-        loupe: "0.1.0".to_owned(),
+        measuring: 1,
+        kernel_series: "6.18".to_owned(),
         engine: "docker".to_owned(),
         settings: loupe::explore::Settings::default(),
     };

@@ -55,6 +55,9 @@ pub enum Event {
         stored: usize,
         /// Whether what was found before is verified, instead of finding everything anew.
         recheck: bool,
+        /// Why the results that are there do not stand, if there are some.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        outdated: Option<String>,
         /// What keeps the trials apart from the machine, where that differs from machine to machine.
         #[serde(skip_serializing_if = "Option::is_none")]
         isolation: Option<String>,

@@ -7,6 +7,7 @@
 mod checks;
 mod deadlines;
 mod event;
+pub mod measuring;
 mod rehearsal;
 mod runner;
 
@@ -219,7 +220,8 @@ impl<E: Engine> Campaign<'_, E> {
             image,
             spec: spec::fingerprint(self.app, self.workload),
             architecture: platform.architecture.clone(),
-            loupe: env!("CARGO_PKG_VERSION").to_owned(),
+            measuring: measuring::VERSION,
+            kernel_series: kernel_series(&platform.kernel).to_owned(),
             engine: platform.engine.clone(),
             settings: self.options.settings,
         }
@@ -237,15 +239,18 @@ impl<E: Engine> Campaign<'_, E> {
         let opened = store.campaign(&self.name.app, &self.name.workload, &identity, self.options.freshness)?;
         let (journal, stored, before) = match opened {
             Opened::UpToDate(finished) => return Ok(CampaignEnd::UpToDate(totals(&finished, 0, Duration::ZERO))),
-            Opened::Open { journal, stored, before } => (journal, stored, before),
+            Opened::Open { journal, stored, before, outdated } => {
+                (self.emit)(Event::Started {
+                    campaign: self.name.clone(),
+                    kind: subject.kind.name(),
+                    stored: stored.len(),
+                    recheck: before.is_some(),
+                    outdated,
+                    isolation: platform.isolation.clone(),
+                });
+                (journal, stored, before)
+            }
         };
-        (self.emit)(Event::Started {
-            campaign: self.name.clone(),
-            kind: subject.kind.name(),
-            stored: stored.len(),
-            recheck: before.is_some(),
-            isolation: platform.isolation.clone(),
-        });
         let likelihoods = match self.options.settings.strategy {
             Strategy::Joint => store.likelihoods(&self.name.app)?,
             Strategy::Exhaustive => Likelihoods::default(),
@@ -328,6 +333,13 @@ impl<E: Engine> Campaign<'_, E> {
     }
 }
 
+/// The series of a kernel's release: `6.18` of `6.18.5-generic`.
+fn kernel_series(release: &str) -> &str {
+    let end =
+        release.match_indices(|character: char| !character.is_ascii_digit()).nth(1).map_or(release.len(), |(place, _)| place);
+    &release[..end]
+}
+
 /// The day, in UTC; `None` if the clock is far off.
 fn today() -> Option<Date> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
@@ -346,6 +358,7 @@ fn conclude(
     let elapsed = begin.elapsed();
     let environment = Environment {
         isolation: platform.isolation.clone(),
+        loupe: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..Environment::new(identity, platform.kernel.clone(), platform.engine_version.clone())
     }
     .on(today());
@@ -405,5 +418,17 @@ fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
         trials: size(summary.trials),
         run,
         milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kernel_series;
+
+    #[test]
+    fn a_series_is_the_first_two_numbers() {
+        for (release, series) in [("6.18.5", "6.18"), ("5.4.0-42-generic", "5.4"), ("6.1-rc3", "6.1"), ("7.0", "7.0"), ("", "")] {
+            assert_eq!(kernel_series(release), series);
+        }
     }
 }

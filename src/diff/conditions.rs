@@ -34,7 +34,7 @@ fn measured(environment: &Environment) -> Vec<(String, String)> {
         ("spec", identity.spec.clone()),
         ("architecture", identity.architecture.clone()),
         ("kernel", environment.kernel.clone()),
-        ("loupe", identity.loupe.clone()),
+        ("measuring code", format!("version {}", identity.measuring)),
         ("engine", identity.engine.clone()),
         ("engine version", environment.engine_version.clone()),
         ("date", environment.date.map_or_else(|| "unknown".to_owned(), |date| date.to_string())),

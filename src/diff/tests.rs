@@ -27,7 +27,8 @@ fn side(model: &AppModel, image: &str) -> Side {
         image: image.to_owned(),
         spec: "4567".to_owned(),
         architecture: "x86_64".to_owned(),
-        loupe: "0.1.0".to_owned(),
+        measuring: 1,
+        kernel_series: "6.18".to_owned(),
         engine: "docker".to_owned(),
         settings: Settings::default(),
     };

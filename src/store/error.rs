@@ -75,6 +75,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The message with its cause.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{self}{cause}")
+    }
+
     /// What the user can do, if anything is known to help.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

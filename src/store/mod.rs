@@ -127,6 +127,8 @@ pub enum Opened {
         stored: Vec<TrialRecord>,
         /// What was found before, with another image as a rule: it is to be verified, instead of finding everything anew.
         before: Option<Box<Known>>,
+        /// Why the results that are there do not stand, in words; `None` if there are none, or they do and are verified nevertheless.
+        outdated: Option<String>,
     },
 }
 
@@ -194,17 +196,22 @@ impl Folder {
             return Ok(None);
         };
         let verdicts = read_verdicts(&path, &text)?;
-        let path = self.file("features.csv");
-        let features = files::read_if_there(&path)?.map(|text| read_features(&path, &text)).transpose()?.unwrap_or_default();
-        let path = self.file("pseudo-files.csv");
-        let pseudo_files = files::read_if_there(&path)?.map(|text| read_pseudo_files(&path, &text)).transpose()?;
-        let pseudo_files = pseudo_files.unwrap_or_default();
         let path = self.file("fallbacks.csv");
         let fallbacks = files::read_if_there(&path)?.map(|text| read_fallbacks(&path, &text)).transpose()?;
         let path = self.file("trace.csv");
         let trace = read_trace(&path, &files::read(&path)?)?;
         let path = self.file("environment.json");
-        let environment = files::from_json(&path, &files::read(&path)?)?;
+        let environment: Environment = files::from_json(&path, &files::read(&path)?)?;
+        // Results of the first versions have no details.
+        let details = |name: &str| -> Result<(PathBuf, Option<String>), StoreError> {
+            let path = self.file(name);
+            let text = if environment.identity.measuring == 0 { files::read_if_there(&path)? } else { Some(files::read(&path)?) };
+            Ok((path, text))
+        };
+        let (path, content) = details("features.csv")?;
+        let features = content.map(|text| read_features(&path, &text)).transpose()?.unwrap_or_default();
+        let (path, content) = details("pseudo-files.csv")?;
+        let pseudo_files = content.map(|text| read_pseudo_files(&path, &text)).transpose()?.unwrap_or_default();
         let path = self.file("summary.json");
         let summary: Summary = files::from_json(&path, &files::read(&path)?)?;
         if summary.verdicts_sha256 != summary::sha256(&text) {
@@ -212,6 +219,32 @@ impl Folder {
             return Err(StoreError::broken(&path, 1, message));
         }
         Ok(Some(Finished { verdicts, features, pseudo_files, fallbacks, trace, environment, summary }))
+    }
+
+    /// The results of a campaign with all of its evidence; `None` if there are none, or those there were imported.
+    fn finished_with_trials(&self) -> Result<Option<(Finished, Vec<TrialRecord>)>, StoreError> {
+        let Some(finished) = self.finished()? else { return Ok(None) };
+        let path = self.file("trials.jsonl");
+        let trials = journal::read_records(&path)?;
+        let expected = finished.summary.trials;
+        if u32::try_from(trials.len()) != Ok(expected) {
+            let message = format!("has {} trials, and `summary.json` says {expected}", trials.len());
+            return Err(StoreError::broken(&path, trials.len().max(1), message));
+        }
+        // Of the first versions, the tables were of several runs, and there were no details.
+        if finished.environment.identity.measuring > 0 {
+            if tables::trace(trials.iter()) != finished.trace {
+                return Err(StoreError::broken(&self.file("trace.csv"), 1, "is not what the traces in `trials.jsonl` saw"));
+            }
+            let details = finished.features.len() + finished.pseudo_files.len();
+            let counts = finished.summary.details;
+            let counted = counts.required + counts.stub + counts.fake + counts.any + counts.undecided;
+            if u32::try_from(details) != Ok(counted) {
+                let message = format!("has {details} rows together with `pseudo-files.csv`, and `summary.json` says {counted}");
+                return Err(StoreError::broken(&self.file("features.csv"), 1, message));
+            }
+        }
+        Ok(Some((finished, trials)))
     }
 
     fn refused(&self) -> Result<Option<Refused>, StoreError> {
@@ -270,8 +303,13 @@ impl Store {
         if folder.file("provenance.json").exists() {
             return Err(StoreError::Imported { path: folder.path });
         }
-        // Results that are broken or of another format are no reason to refuse measuring anew.
-        let finished = if freshness == Freshness::Fresh { None } else { folder.finished().unwrap_or_default() };
+        // Results that are broken or of another format are no reason to refuse measuring anew, and never stand.
+        let whole = if freshness == Freshness::Fresh { Ok(None) } else { folder.finished_with_trials() };
+        let mut outdated = whole.as_ref().err().map(StoreError::in_words);
+        let (finished, trials) = whole.unwrap_or_default().unzip();
+        if let Some(finished) = &finished {
+            outdated = identity.outdates(&finished.environment.identity);
+        }
         let in_progress = journal::in_progress(&folder, identity)?;
         let is_complete = |finished: &Finished| finished.summary.incomplete.is_empty();
         let mut incomplete = false;
@@ -284,10 +322,10 @@ impl Store {
         let of_image_before = finished.filter(|finished| {
             let other = &finished.environment.identity;
             let again = freshness == Freshness::Recheck || in_progress == Some(true);
-            let successor = identity.differs_in_image_only(other) || (again && other == identity);
+            let successor = identity.succeeds(other) || (again && other == identity);
             is_complete(finished) && successor && in_progress != Some(false) && knowledge::can_be_verified(identity, finished)
         });
-        let trials = of_image_before.as_ref().map(|_| journal::read_records(&folder.file("trials.jsonl"))).transpose()?;
+        let trials = trials.filter(|_| of_image_before.is_some());
         let before = of_image_before.as_ref().zip(trials.as_ref());
         let before = before.map(|(finished, trials)| Box::new(knowledge::known(finished, trials)));
         let mark =
@@ -300,7 +338,7 @@ impl Store {
         let journal = Journal::open(&folder, identity, freshness == Freshness::Fresh, trials, seed)?;
         let mut stored: Vec<_> = journal.records().values().cloned().collect();
         stored.sort_by_cached_key(TrialRecord::order);
-        Ok(Opened::Open { journal: Box::new(journal), stored, before })
+        Ok(Opened::Open { journal: Box::new(journal), stored, before, outdated })
     }
 
     /// What is stored of `app` and `workload`.

@@ -23,8 +23,12 @@ pub struct Identity {
     pub spec: String,
     /// Architecture of the machine, as `uname -m` names it.
     pub architecture: String,
-    /// Version of Loupe.
-    pub loupe: String,
+    /// Version of the measuring code; 0 where results were stored before there was one.
+    #[serde(default)]
+    pub measuring: u32,
+    /// Series of the kernel, such as `6.18`; empty in such results.
+    #[serde(default)]
+    pub kernel_series: String,
     /// Kind of engine, such as `docker`.
     pub engine: String,
     /// How thorough the campaign is.
@@ -46,10 +50,31 @@ impl Identity {
         *other == same || *other == thorough
     }
 
-    /// Whether the campaign differs from `other` in nothing but the image.
+    /// Whether the campaign differs from `other`, but in nothing except the image and the series of the kernel: what was found there
+    /// can be verified in groups.
     #[must_use]
-    pub fn differs_in_image_only(&self, other: &Self) -> bool {
-        self.image != other.image && *other == Self { image: other.image.clone(), ..self.clone() }
+    pub fn succeeds(&self, other: &Self) -> bool {
+        let same = Self { image: other.image.clone(), kernel_series: other.kernel_series.clone(), ..self.clone() };
+        self != other && *other == same
+    }
+
+    /// Why results with the identity `other` do not stand for this campaign, in words; `None` if they do.
+    #[must_use]
+    pub fn outdates(&self, other: &Self) -> Option<String> {
+        if self.is_answered_by(other) {
+            return None;
+        }
+        Some(if self.measuring != other.measuring {
+            format!("measured by version {} of the measuring code, and this is {}", other.measuring, self.measuring)
+        } else if self.kernel_series != other.kernel_series {
+            format!("measured on Linux {}, and this is {}", other.kernel_series, self.kernel_series)
+        } else if self.image != other.image {
+            "measured with another image".to_owned()
+        } else if self.spec != other.spec {
+            "measured with another spec".to_owned()
+        } else {
+            "measured with other settings, or on another kind of engine or machine".to_owned()
+        })
     }
 }
 
@@ -62,6 +87,9 @@ pub struct Environment {
     /// What the campaign depends on.
     #[serde(flatten)]
     pub identity: Identity,
+    /// Version of Loupe, which does not decide whether the results stand.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub loupe: Option<String>,
     /// Release of the kernel that ran the trials.
     pub kernel: String,
     /// Version of the engine.
@@ -78,7 +106,7 @@ impl Environment {
     /// The conditions of a campaign.
     #[must_use]
     pub fn new(identity: Identity, kernel: String, engine_version: String) -> Self {
-        Self { format: FORMAT, identity, kernel, engine_version, date: None, isolation: None }
+        Self { format: FORMAT, identity, loupe: None, kernel, engine_version, date: None, isolation: None }
     }
 
     /// The same, with the day on which the campaign ended.

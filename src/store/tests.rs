@@ -25,7 +25,8 @@ fn identity() -> Identity {
         image: "sha256:0123".to_owned(),
         spec: "4567".to_owned(),
         architecture: "x86_64".to_owned(),
-        loupe: "0.1.0".to_owned(),
+        measuring: 1,
+        kernel_series: "6.18".to_owned(),
         engine: "docker".to_owned(),
         settings: Settings::default(),
     }

@@ -47,13 +47,15 @@ impl Reporter for PlainLines {
                 self.line(at, &format!("removed {} that an earlier run left behind", counted(*containers, "container")));
             }
             Event::Preparing { campaign, message } => self.about_campaign(at, campaign, message),
-            Event::Started { campaign, kind, stored, recheck, isolation: _ } => {
+            Event::Started { campaign, kind, stored, recheck, outdated, isolation: _ } => {
+                let outdated = outdated.as_ref().map(|why| format!("; the results that are there do not stand: {why}"));
+                let outdated = outdated.unwrap_or_default();
                 let recheck = if *recheck { ", verifies what was found before" } else { "" };
                 let stored = match stored {
                     0 => String::new(),
                     stored => format!(", goes on after {} of an earlier run", counted(*stored, "trial")),
                 };
-                self.about_campaign(at, campaign, &format!("started ({kind}){stored}{recheck}"));
+                self.about_campaign(at, campaign, &format!("started ({kind}){stored}{recheck}{outdated}"));
             }
             Event::TrialStarted { .. } => {}
             Event::TrialEnded { campaign, purpose, intervention, outcome, progress, .. } => {
@@ -109,7 +111,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::cli::progress) fn started(app: &str) -> Event {
-        Event::Started { campaign: name(app), kind: "server", stored: 0, recheck: false, isolation: None }
+        Event::Started { campaign: name(app), kind: "server", stored: 0, recheck: false, outdated: None, isolation: None }
     }
 
     pub(in crate::cli::progress) fn trial(app: &str, stage: &'static str, done: u32, total: u32) -> Event {
@@ -157,7 +159,17 @@ pub(super) mod tests {
             at(0, Event::Reaped { containers: 1 }),
             at(0, Event::BatchStarted { campaigns, jobs: 4 }),
             at(1, Event::Preparing { campaign: name("nginx"), message: "building the image of nginx".to_owned() }),
-            at(70, Event::Started { campaign: name("nginx"), kind: "server", stored: 12, recheck: false, isolation: None }),
+            at(
+                70,
+                Event::Started {
+                    campaign: name("nginx"),
+                    kind: "server",
+                    stored: 12,
+                    recheck: false,
+                    outdated: None,
+                    isolation: None,
+                },
+            ),
             at(71, begun(Purpose::Trace, Intervention::none())),
             at(80, trial("nginx", "baseline", 1, 107)),
             at(82, trial("nginx", "control", 5, 26)),
@@ -172,7 +184,14 @@ pub(super) mod tests {
             at(241, ended("sort", CampaignEnd::UpToDate(totals))),
             at(
                 242,
-                Event::Started { campaign: name("web"), kind: "run-to-completion", stored: 0, recheck: false, isolation: None },
+                Event::Started {
+                    campaign: name("web"),
+                    kind: "run-to-completion",
+                    stored: 0,
+                    recheck: false,
+                    outdated: None,
+                    isolation: None,
+                },
             ),
             at(250, with_outcome(trial("web", "done", 1, 1), exit_code)),
             at(

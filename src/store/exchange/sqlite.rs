@@ -246,7 +246,9 @@ fn conditions(entry: &Entry) -> Vec<(&'static str, String)> {
                 ("engine-version", environment.engine_version.clone()),
                 ("image", identity.image.clone()),
                 ("kernel", environment.kernel.clone()),
-                ("loupe", identity.loupe.clone()),
+                ("kernel-series", identity.kernel_series.clone()),
+                ("loupe", environment.loupe.clone().unwrap_or_default()),
+                ("measuring", identity.measuring.to_string()),
                 ("settings", settings),
                 ("spec", identity.spec.clone()),
             ]

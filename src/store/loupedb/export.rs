@@ -171,7 +171,8 @@ mod tests {
             image: "sha256:0".to_owned(),
             spec: "1".to_owned(),
             architecture: architecture.to_owned(),
-            loupe: "0.1.0".to_owned(),
+            measuring: 1,
+            kernel_series: "6.18".to_owned(),
             engine: "docker".to_owned(),
             settings: Settings::default(),
         };
