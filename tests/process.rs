@@ -595,3 +595,62 @@ fn a_command_that_stops_itself_can_be_traced_until_it_is_enough() {
     assert_eq!(told.event("trace")["stdout"].to_string(), "[]", "a stop is a stop, traced or not");
     assert!(begin.elapsed() < PATIENCE);
 }
+
+#[test]
+fn children_that_ask_not_to_be_traced_are_traced_and_find_nothing_changed() {
+    let (true, Some(program)) = (can_isolate(), compiled("untraced")) else { return };
+    for way in ["clone", "clone3"] {
+        let told = Told::of(&mut loupe(&["trace", "--format", "json", "--", program.to_str().unwrap(), way]));
+        let trace = told.event("trace");
+        let calls = trace["calls"].as_array().unwrap();
+        let count = |name: &str| calls.iter().find(|call| call["syscall"] == name).map(|call| call["count"].as_u64().unwrap());
+        assert_eq!((count("sysinfo"), trace["threads"].as_u64()), (Some(3), Some(2)), "{way}: {calls:#?}");
+        assert_eq!(trace["ending"]["exited"], 0, "{way}: arguments of the call were left changed");
+        assert_eq!((told.code, &trace["not-whole"]), (Some(0), &serde_json::json!([])), "{way}");
+    }
+}
+
+#[test]
+fn work_that_goes_through_rings_is_said_not_to_be_seen() {
+    let (true, Some(program)) = (can_isolate(), compiled("ring")) else { return };
+    let program = program.to_str().unwrap();
+    let told = Told::of(&mut loupe(&["trace", "--format", "json", "--", program]));
+    let trace = told.event("trace");
+    let says = |reasons: &Value| reasons.to_string().contains("`io_uring_setup` was called");
+    // Where the kernel makes no rings, there is nothing to say.
+    let made = trace["ending"]["exited"] == 0;
+    assert_eq!(says(&trace["not-whole"]), made, "{trace:#}");
+    let told = run(&["--features", "none", "--exit-code", if made { "0" } else { "77" }, "--", program]);
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    assert!(says(&told.event("verdicts")["not-seen"]), "{:#}", told.event("verdicts"));
+    let plain = run(&["--features", "none", "--", "true"]);
+    assert_eq!(plain.event("verdicts")["not-seen"], serde_json::json!([]));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn calls_of_a_foreign_abi_are_named_and_a_program_without_others_is_refused_for_that() {
+    if !can_isolate() || !common::has_compiler() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (object, program) = (folder.path().join("foreign.o"), folder.path().join("foreign"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/foreign.s");
+    assert!(Command::new("as").args(["--64", "-o"]).arg(&object).arg(source).status().unwrap().success());
+    assert!(Command::new("ld").arg("-o").arg(&program).arg(&object).status().unwrap().success());
+    let program = program.to_str().unwrap();
+
+    let told = Told::of(&mut loupe(&["trace", "--format", "json", "--", program]));
+    let foreign = serde_json::json!([
+        { "abi": "i386", "number": 1, "syscall": "exit", "count": 1 },
+        { "abi": "i386", "number": 4, "syscall": "write", "count": 1 },
+    ]);
+    assert_eq!(told.event("trace")["foreign-calls"], foreign);
+    let lines = output(&mut loupe(&["trace", "--", program]));
+    assert!(text(&lines.stdout).contains("foreign ABI: 1 call of i386 number 4 (write)\n"), "{}", text(&lines.stdout));
+
+    let told = run(&["--", program]);
+    let reason = "all of its 2 calls go through the i386 ABI, which Loupe does not measure";
+    assert_eq!(told.code, Some(1), "{}", told.errors);
+    assert!(told.event("summary").to_string().contains(reason), "{:#}", told.event("summary"));
+}

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::fallback_table::FallbackTable;
 use super::verdict::{Plan, TreatmentResult, Verdict};
 
-use crate::trial::{Degradation, Intervention, Item, Outcome, Treatment};
+use crate::trial::{Degradation, ForeignCall, Intervention, Item, Outcome, Treatment};
 
 /// What a campaign found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,13 @@ pub enum Refusal {
     },
     /// Every trace passed, but not one call was seen.
     NothingSeen,
+    /// Every trace passed, and every call in it was one of a foreign ABI.
+    ForeignOnly {
+        /// The names of the ABIs.
+        abi: String,
+        /// Number of calls in a trace.
+        calls: u64,
+    },
     /// The workload passes although every call that the app uses is stubbed.
     ControlPassed,
     /// It could not be found out whether the workload notices a broken app.
@@ -53,12 +60,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Why an app is refused of which the traces saw no native call, and these of foreign ABIs.
+    pub(super) fn nothing_seen(foreign: BTreeMap<ForeignCall, u64>) -> Self {
+        match foreign.values().sum() {
+            0 => Self::NothingSeen,
+            calls => Self::ForeignOnly { abi: ForeignCall::abis(foreign.keys()), calls },
+        }
+    }
+
     /// Whether the reason lies outside the app: trying again may help.
     #[must_use]
     pub const fn inconclusive(&self) -> bool {
         match self {
             Self::Trace { outcome, .. } | Self::Baseline { outcome, .. } => matches!(outcome, Outcome::Inconclusive(_)),
-            Self::NothingSeen | Self::ControlPassed => false,
+            Self::NothingSeen | Self::ForeignOnly { .. } | Self::ControlPassed => false,
             Self::ControlInconclusive { .. } => true,
         }
     }
@@ -70,6 +85,12 @@ impl fmt::Display for Refusal {
             Self::Trace { replica, outcome } => write!(formatter, "traced run {}: {outcome}", replica + 1),
             Self::Baseline { replica, outcome } => write!(formatter, "baseline run {}: {outcome}", replica + 1),
             Self::NothingSeen => formatter.write_str("the trace saw no system call at all"),
+            Self::ForeignOnly { abi, calls: 1 } => {
+                write!(formatter, "its only call goes through the {abi} ABI, which Loupe does not measure")
+            }
+            Self::ForeignOnly { abi, calls } => {
+                write!(formatter, "all of its {calls} calls go through the {abi} ABI, which Loupe does not measure")
+            }
             Self::ControlPassed => formatter.write_str(
                 "control run with every call stubbed: pass, so this workload cannot tell a working app from a broken one",
             ),

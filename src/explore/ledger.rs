@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Report;
 use super::replicas::{Ask, Runs};
 
-use crate::trial::{Care, Intervention, Item, Purpose, TrialId, TrialRequest, Watch};
+use crate::trial::{Care, ForeignCall, Intervention, Item, Purpose, TrialId, TrialRequest, Watch};
 
 /// Everything that was asked for and recorded so far.
 #[derive(Debug, Default)]
@@ -131,6 +131,12 @@ impl Ledger {
     pub(super) fn uses_in_traces(&self, item: Item) -> u64 {
         let reports = self.runs(Watch::Everything, &Intervention::none()).reports();
         reports.filter_map(|report| report.uses.get(&item).copied()).max().unwrap_or(0)
+    }
+
+    /// The calls of foreign ABIs in the first trace.
+    pub(super) fn foreign_in_traces(&self) -> BTreeMap<ForeignCall, u64> {
+        let reports = self.runs(Watch::Everything, &Intervention::none()).reports().next();
+        reports.map(|report| report.foreign.clone()).unwrap_or_default()
     }
 
     /// Every call seen in runs that treat nothing and watch everything.

@@ -65,7 +65,7 @@ pub use known::Known;
 pub use likelihood::Likelihoods;
 pub use verdict::{Plan, TreatmentResult, UnknownName, Verdict};
 
-use crate::trial::{COSTLY_NEW_USES, Item, Measures, NewUse, Outcome, TrialRequest};
+use crate::trial::{COSTLY_NEW_USES, ForeignCall, Item, Measures, NewUse, Outcome, TrialRequest};
 use degradation::QUIET_RUNS;
 use replicas::{IDLE_RUNS, PROBE_RUNS};
 
@@ -222,6 +222,8 @@ pub struct Report {
     pub order: Vec<Item>,
     /// How often each item was used; empty for all runs but traces.
     pub uses: BTreeMap<Item, u64>,
+    /// Calls of foreign ABIs, which are left alone, with their count.
+    pub foreign: BTreeMap<ForeignCall, u64>,
     /// Uses of items that no trace saw; `None` where they were not noted.
     pub new_uses: Option<BTreeMap<Item, NewUse>>,
     /// Whether its failure may be the hurry's or the host's doing ([`crate::trial::is_doubtful`]).
@@ -240,6 +242,7 @@ impl Report {
             latest: Vec::new(),
             order: Vec::new(),
             uses: BTreeMap::new(),
+            foreign: BTreeMap::new(),
             new_uses: None,
             doubtful: false,
             measures: Measures::default(),

@@ -38,9 +38,17 @@ pub use profiles::{ListedJson, ProfileJson, profile_json, profile_text, profiles
 pub use source::{SourceJson, source_text};
 pub use statistics::{CallCounts, CallStatistics, Statistics, Together, coverage_csv, statistics_csv, statistics_text};
 pub use table::{Align, Table};
-pub use trace::{TraceJson, observed_closing, observed_text, watched_text};
+pub use trace::{TraceJson, missing_in_trace, observed_closing, observed_text, watched_text};
 pub use verdicts::{show_json, show_text};
 pub use why::{is_known, why_text, whys_text};
+
+/// The call that makes a ring of `io_uring(7)`.
+const RING_CALL: &str = "io_uring_setup";
+
+/// What is said of an app that makes such rings.
+fn rings() -> String {
+    format!("`{RING_CALL}` was called: what the kernel does through such a ring is no call, and is not seen")
+}
 
 /// A time that somebody waited, from `milliseconds`: as precise as one cares for such a time.
 #[must_use]

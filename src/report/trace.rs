@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::counted;
 use super::table::{Align, Table};
+use super::{RING_CALL, counted, counted_as, rings};
 use crate::syscalls::errno::Errno;
 use crate::syscalls::{Sysno, decode};
-use crate::trial::{CallLog, CallStatistics, Ending, Observation, ObservedCall, Outcome, Output, Trace};
+use crate::trial::{CallLog, CallStatistics, Ending, ForeignCall, Observation, ObservedCall, Outcome, Output, Trace};
 
 /// Lines of a failed command's standard error that are shown.
 const SHOWN_LINES: usize = 5;
@@ -34,6 +34,10 @@ pub struct TraceJson<'a> {
     calls: Vec<CallJson>,
     unknown: &'a BTreeMap<u32, u64>,
     foreign: Vec<(u32, u32, u64)>,
+    /// The same in words.
+    foreign_calls: Vec<ForeignJson>,
+    /// What is missing in it, and why; empty for a trace that is whole.
+    not_whole: Vec<String>,
     stdout: Vec<String>,
     stderr: Vec<String>,
 }
@@ -49,6 +53,28 @@ struct CallJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     microseconds: Option<u64>,
     first: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ForeignJson {
+    abi: String,
+    number: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    syscall: Option<&'static str>,
+    count: u64,
+}
+
+impl ForeignJson {
+    fn all(calls: &BTreeMap<ForeignCall, u64>) -> Vec<Self> {
+        let one = |(call, count): (&ForeignCall, &u64)| Self {
+            abi: call.abi(),
+            number: call.own_number(),
+            syscall: call.name(),
+            count: *count,
+        };
+        calls.iter().map(one).collect()
+    }
 }
 
 impl<'a> TraceJson<'a> {
@@ -73,6 +99,8 @@ impl<'a> TraceJson<'a> {
             calls: calls.collect(),
             unknown: &trace.unknown,
             foreign: trace.foreign.iter().map(|(call, count)| (call.architecture, call.number, *count)).collect(),
+            foreign_calls: ForeignJson::all(&trace.foreign),
+            not_whole: missing_in_trace(trace),
             stdout: trace.stdout.last_lines(SHOWN_LINES),
             stderr: trace.stderr.last_lines(SHOWN_LINES),
         }
@@ -100,6 +128,8 @@ impl<'a> TraceJson<'a> {
             calls: calls.collect(),
             unknown: &log.unknown,
             foreign: log.foreign.iter().map(|(call, count)| (call.architecture, call.number, *count)).collect(),
+            foreign_calls: ForeignJson::all(&log.foreign),
+            not_whole: missing_in_log(log),
             stdout: observation.app.stdout.last_lines(SHOWN_LINES),
             stderr: observation.app.stderr.last_lines(SHOWN_LINES),
         }
@@ -126,7 +156,8 @@ pub fn observed_text(trace: &Trace, cut_short: bool) -> String {
     let mut text = table.render();
     text.push_str(&errors(&trace.calls));
     text.push('\n');
-    text.push_str(&others(&trace.unknown, trace.foreign.values().sum()));
+    text.push_str(&others(&trace.unknown, &trace.foreign));
+    text.push_str(&not_whole(&missing_in_trace(trace)));
     text.push_str(&format!("{}\n", observed_closing(trace, cut_short)));
     text.push_str(&complaint(trace.main.as_ref(), &trace.stderr));
     text
@@ -139,6 +170,26 @@ pub fn observed_closing(trace: &Trace, cut_short: bool) -> String {
     let threads = counted(usize::try_from(trace.threads).unwrap_or(usize::MAX), "thread");
     let ended = if cut_short { "ended before it was done".to_owned() } else { ending(trace.main.as_ref()) };
     format!("{count} calls of {} system calls by {threads}; {ended}", trace.calls.len())
+}
+
+/// What the trace of an observed command does not show, in words.
+#[must_use]
+pub fn missing_in_trace(trace: &Trace) -> Vec<String> {
+    let escaped = counted_as(usize::try_from(trace.escaped).unwrap_or(usize::MAX), "process", "processes");
+    let escaped = (trace.escaped > 0).then(|| format!("{escaped} escaped the observer, and what was called there is missing"));
+    let made = |(call, observed): (&Sysno, &ObservedCall)| {
+        call.name() == RING_CALL && observed.count > observed.errors.values().sum::<u64>()
+    };
+    escaped.into_iter().chain(trace.calls.iter().any(made).then(rings)).collect()
+}
+
+/// The same of what was watched in a container.
+fn missing_in_log(log: &CallLog) -> Vec<String> {
+    log.calls.keys().any(|call| call.name() == RING_CALL).then(rings).into_iter().collect()
+}
+
+fn not_whole(reasons: &[String]) -> String {
+    reasons.iter().map(|reason| format!("not whole: {reason}\n")).collect()
 }
 
 /// The calls of an app that was watched in a container.
@@ -165,7 +216,8 @@ pub fn watched_text(observation: &Observation, outcome: &Outcome) -> String {
         text.push_str(&format!("\n{}", table.render()));
     }
     text.push('\n');
-    text.push_str(&others(unknown, foreign.values().sum()));
+    text.push_str(&others(unknown, foreign));
+    text.push_str(&not_whole(&missing_in_log(&observation.calls)));
     let count = calls.values().map(|statistics| statistics.count).sum::<u64>();
     text.push_str(&format!(
         "{count} calls of {} system calls; the run: {outcome}\n\
@@ -203,13 +255,14 @@ fn error_name(number: u16) -> String {
     Errno::from_number(number).map_or_else(|| format!("error {number}"), |error| error.name.to_owned())
 }
 
-fn others(unknown: &BTreeMap<u32, u64>, foreign: u64) -> String {
+fn others(unknown: &BTreeMap<u32, u64>, foreign: &BTreeMap<ForeignCall, u64>) -> String {
     let mut text = String::new();
     for (number, count) in unknown {
         text.push_str(&format!("unknown: {count} calls of number {number}, which no Linux of the table has\n"));
     }
-    if foreign > 0 {
-        text.push_str(&format!("foreign ABI: {foreign} calls were seen\n"));
+    for (call, count) in foreign {
+        let calls = counted(usize::try_from(*count).unwrap_or(usize::MAX), "call");
+        text.push_str(&format!("foreign ABI: {calls} of {call}\n"));
     }
     text
 }
@@ -258,6 +311,7 @@ mod tests {
         Trace {
             main: Some(Ending::Exited(2)),
             threads: 2,
+            escaped: 0,
             calls: BTreeMap::from([
                 ("close".parse().unwrap(), call(12, &[], 40, "close(3) = 0")),
                 (
@@ -276,6 +330,29 @@ mod tests {
     #[test]
     fn calls_are_told_with_errors_times_and_the_first() {
         insta::assert_snapshot!(observed_text(&trace(), false));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_to_people_and_programs() {
+        let mut trace = trace();
+        assert_eq!(missing_in_trace(&trace), [""; 0]);
+        trace.escaped = 1;
+        let ring = ObservedCall { count: 2, errors: [(38, 2)].into(), ..ObservedCall::default() };
+        trace.calls.insert(RING_CALL.parse().unwrap(), ring);
+        assert_eq!(missing_in_trace(&trace).len(), 1, "no ring was made");
+        trace.calls.get_mut(&RING_CALL.parse().unwrap()).unwrap().count = 3;
+        trace.foreign.insert(ForeignCall { architecture: 0x4000_0003, number: 20 }, 1);
+        let text = observed_text(&trace, false);
+        for expected in [
+            "\nforeign ABI: 1 call of i386 number 20 (getpid)\n",
+            "\nnot whole: 1 process escaped the observer, and what was called there is missing\n",
+            "\nnot whole: `io_uring_setup` was called: what the kernel does through such a ring is no call, and is not seen\n",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
+        let json = serde_json::to_value(TraceJson::observed(&[], "none", &trace, false)).unwrap();
+        assert_eq!(json["not-whole"].as_array().unwrap().len(), 2);
+        assert_eq!(json["foreign-calls"], serde_json::json!([{"abi": "i386", "number": 20, "syscall": "getpid", "count": 1}]));
     }
 
     #[test]

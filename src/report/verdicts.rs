@@ -6,7 +6,6 @@ use super::fallbacks;
 use super::table::{Align, Table};
 use crate::explore::Verdict;
 use crate::store::{DetailRow, Finished, Stored, TrialRecord};
-use crate::syscalls::{X32_BIT, is_x32};
 use crate::trial::{Item, Outcome, Purpose, Treatment, Watch};
 
 /// What the single trials of each call and treatment gave, in words.
@@ -221,11 +220,13 @@ fn epilogue(name: &str, finished: &Finished) -> String {
     }
     for foreign in &summary.foreign_calls {
         text.push_str(&format!(
-            "foreign ABI: {} of {} number {} in a run, seen and left alone\n",
+            "foreign ABI: {} of {} in a run, seen and left alone\n",
             super::counted(usize::try_from(foreign.count).unwrap_or(usize::MAX), "call"),
-            abi(foreign.call.architecture, foreign.call.number),
-            foreign.call.number & !X32_BIT
+            foreign.call
         ));
+    }
+    for missing in not_seen(finished) {
+        text.push_str(&format!("not seen: {missing}\n"));
     }
     for (number, count) in &summary.unknown_calls {
         let calls = super::counted(usize::try_from(*count).unwrap_or(usize::MAX), "call");
@@ -234,14 +235,9 @@ fn epilogue(name: &str, finished: &Finished) -> String {
     text
 }
 
-/// The name of an ABI by its `AUDIT_ARCH_*` value (`linux/audit.h`).
-fn abi(architecture: u32, number: u32) -> String {
-    match architecture {
-        0x4000_0003 => "i386".to_owned(),
-        0xc000_003e if is_x32(number) => "x32".to_owned(),
-        0x4000_0028 => "arm".to_owned(),
-        other => format!("ABI {other:#x}"),
-    }
+/// What the app does that no call shows, in words.
+fn not_seen(finished: &Finished) -> Vec<String> {
+    finished.trace.keys().any(|call| call.name() == super::RING_CALL).then(super::rings).into_iter().collect()
 }
 
 fn past(treatment: Treatment) -> &'static str {
@@ -294,6 +290,7 @@ pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_j
         "calls": calls.chain(imported).collect::<Vec<_>>(),
         "details": details.collect::<Vec<_>>(),
         "fallbacks": stored.finished.as_ref().and_then(|finished| finished.fallbacks.as_ref()),
+        "not-seen": stored.finished.as_ref().map(not_seen).unwrap_or_default(),
         "summary": stored.finished.as_ref().map(|finished| &finished.summary),
         "environment": stored.finished.as_ref().map(|finished| &finished.environment),
         "provenance": stored.imported.as_ref().map(|imported| &imported.provenance),

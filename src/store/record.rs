@@ -318,7 +318,8 @@ impl TrialRecord {
         let is_trace = self.watch == Watch::Everything && self.intervention.is_empty();
         let uses = if is_trace { self.uses().collect() } else { BTreeMap::new() };
         let new_uses = self.new_uses.clone();
-        Report { outcome: self.result.clone(), seen, latest, order, uses, new_uses, doubtful: self.doubtful, measures }
+        let foreign = self.foreign_calls.iter().map(|seen| (seen.call, seen.count)).collect();
+        Report { outcome: self.result.clone(), seen, latest, order, uses, foreign, new_uses, doubtful: self.doubtful, measures }
     }
 
     /// The key that follows from the other fields.

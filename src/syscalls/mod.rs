@@ -10,11 +10,13 @@
 //! - [`features`]: what can be told apart within a call, such as `ioctl(TCGETS)`;
 //! - [`paths`]: which arguments are paths, and which paths are pseudo-files;
 //! - [`decode`]: a call as a line that a person reads;
+//! - [`foreign`]: the calls of other ABIs, which are named and no more;
 //! - [`errno`]: the names of errors; [`memory`]: how all of them look at the caller's memory.
 
 pub mod decode;
 pub mod errno;
 pub mod features;
+pub mod foreign;
 pub mod memory;
 pub mod paths;
 mod table;

@@ -1,11 +1,12 @@
 //! What the supervisor saw of the app's system calls: counts per call and process, and samples of arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::{Aftermath, Item};
-use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
+use crate::syscalls::{Sysno, X32_BIT, foreign, is_x32};
 
 /// How many different argument vectors are kept of each call.
 pub const SAMPLES_PER_CALL: usize = 8;
@@ -34,6 +35,43 @@ pub struct ForeignCall {
     pub architecture: u32,
     /// The number in that ABI, for x32 with its bit 30 set.
     pub number: u32,
+}
+
+impl ForeignCall {
+    /// The name of its ABI, such as `i386`.
+    #[must_use]
+    pub fn abi(&self) -> String {
+        foreign::abi(self.architecture, self.number)
+    }
+
+    /// Its number in that ABI: for x32, without the bit that says so.
+    #[must_use]
+    pub fn own_number(&self) -> u32 {
+        if is_x32(self.number) { self.number & !X32_BIT } else { self.number }
+    }
+
+    /// Its name in that ABI, where a table has it.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        foreign::name(self.architecture, self.number)
+    }
+
+    /// The ABIs of some calls: `i386`, or `i386 and x32`.
+    #[must_use]
+    pub fn abis<'a>(calls: impl IntoIterator<Item = &'a Self>) -> String {
+        let names: BTreeSet<_> = calls.into_iter().map(Self::abi).collect();
+        names.into_iter().collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl fmt::Display for ForeignCall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} number {}", self.abi(), self.own_number())?;
+        match self.name() {
+            Some(name) => write!(formatter, " ({name})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How many treated items are kept that were answered before a new use.

@@ -44,6 +44,8 @@ pub struct Trace {
     pub main: Option<Ending>,
     /// How many processes and threads there were.
     pub threads: u64,
+    /// How many more processes there were, or may have been, whose calls were not seen.
+    pub escaped: u64,
     /// The calls that the table knows.
     pub calls: BTreeMap<Sysno, ObservedCall>,
     /// Native calls with a number that no Linux has (or one newer than the table), with their count.

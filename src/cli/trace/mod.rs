@@ -74,10 +74,12 @@ async fn observed(
                 sink.json(&TraceJson::observed(&command, &isolation, &trace, cut_short));
             } else if arguments.lines {
                 printer.note(&report::observed_closing(&trace, cut_short));
+                report::missing_in_trace(&trace).iter().for_each(|reason| printer.note(&format!("not whole: {reason}")));
             } else {
                 sink.text(&report::observed_text(&trace, cut_short));
             }
-            Ok(if stop.requested() { Status::Interrupted } else { Status::Done })
+            let status = if trace.escaped > 0 { Status::Inconclusive } else { Status::Done };
+            Ok(if stop.requested() { Status::Interrupted } else { status })
         }
     }
 }

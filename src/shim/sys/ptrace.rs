@@ -39,7 +39,9 @@ pub(in crate::shim) enum Change {
     Signal(i32),
     /// It was stopped by this signal, as by the keyboard, and waits to be continued.
     Stopped,
-    /// It has just come into being, or has just made another thread.
+    /// It has just made this process or thread.
+    Made { child: libc::pid_t },
+    /// It has just come into being, or something of no interest happened.
     Other,
 }
 
@@ -86,7 +88,9 @@ pub(in crate::shim) fn spawn_observed(program: &Program) -> io::Result<Spawned> 
                 return Ok(Spawned::NotExecuted(io::Error::from_raw_os_error(error)));
             }
             (_, Change::Signal(signal)) => go_on(pid, Onward::Run(signal))?,
-            (_, Change::Entry { .. } | Change::Exit { .. } | Change::Stopped | Change::Other) => go_on(pid, Onward::Run(0))?,
+            (_, Change::Entry { .. } | Change::Exit { .. } | Change::Made { .. } | Change::Stopped | Change::Other) => {
+                go_on(pid, Onward::Run(0))?;
+            }
         }
     }
 }
@@ -113,7 +117,10 @@ fn change(thread: libc::pid_t, status: i32) -> Change {
     match (signal, status >> 16) {
         (signal, 0) if signal == libc::SIGTRAP | OF_CALL => call(thread).unwrap_or(Change::Other),
         (signal, 0) => Change::Signal(signal),
-        (_, libc::PTRACE_EVENT_EXEC) => Change::Executed { former: former(thread).unwrap_or(thread) },
+        (_, libc::PTRACE_EVENT_EXEC) => Change::Executed { former: announced(thread).unwrap_or(thread) },
+        (_, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
+            announced(thread).map_or(Change::Other, |child| Change::Made { child })
+        }
         (libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU, EVENT_STOP) => Change::Stopped,
         _ => Change::Other,
     }
@@ -137,8 +144,9 @@ fn call(thread: libc::pid_t) -> Option<Change> {
     }
 }
 
-/// The id that a thread had before it executed a program and took over that of its process.
-fn former(thread: libc::pid_t) -> Option<libc::pid_t> {
+/// The id that an event comes with: the one that a thread had before it executed a program and took over that of its process, or that of
+/// a new process or thread.
+fn announced(thread: libc::pid_t) -> Option<libc::pid_t> {
     let mut message: libc::c_ulong = 0;
     // SAFETY: the request writes one number to `message`.
     let result = unsafe {
@@ -163,6 +171,38 @@ pub(in crate::shim) fn go_on(thread: libc::pid_t, onward: Onward) -> io::Result<
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
         result => result,
     }
+}
+
+/// Changes the first argument of a native call, or of one of i386, that a thread is in. At its exit that is the register alone.
+#[cfg(target_arch = "x86_64")]
+pub(in crate::shim) fn set_first_argument(thread: libc::pid_t, of_i386: bool, value: u64) -> io::Result<()> {
+    // Offsets into `struct user` of `sys/user.h`, which begins with the registers.
+    let register = if of_i386 { libc::RBX } else { libc::RDI };
+    let offset = usize::try_from(register).unwrap_or(0) * size_of::<u64>();
+    request(libc::PTRACE_POKEUSER, thread, offset, usize::try_from(value).unwrap_or(0))
+}
+
+/// Changes the first argument of a native call that a thread is at the entry of. The register holds the result at the exit.
+#[cfg(target_arch = "aarch64")]
+pub(in crate::shim) fn set_first_argument(thread: libc::pid_t, _: bool, value: u64) -> io::Result<()> {
+    /// `NT_PRSTATUS` of `linux/elf.h`: the general registers.
+    const GENERAL: usize = 1;
+    // `struct user_pt_regs` of `asm/ptrace.h`: x0 to x30, sp, pc, pstate.
+    let mut registers = [0_u64; 34];
+    let mut part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    let address = GENERAL as *mut libc::c_void;
+    // SAFETY: the request writes at most as many bytes as `part` says to where it says.
+    check(unsafe { libc::ptrace(libc::PTRACE_GETREGSET, thread, address, &raw mut part) })?;
+    registers[0] = value;
+    part.iov_base = registers.as_mut_ptr().cast();
+    // SAFETY: as above, and this one reads.
+    check(unsafe { libc::ptrace(libc::PTRACE_SETREGSET, thread, address, &raw mut part) }).map(drop)
+}
+
+/// Writes a word to a thread's memory, whether the thread may do so or not.
+pub(in crate::shim) fn write_word(thread: libc::pid_t, address: u64, word: u64) -> io::Result<()> {
+    let number = |value: u64| usize::try_from(value).unwrap_or(0);
+    request(libc::PTRACE_POKEDATA, thread, number(address), number(word))
 }
 
 /// A request whose arguments are numbers in the guise of pointers.

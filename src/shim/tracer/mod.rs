@@ -8,6 +8,7 @@
 //! output and listens to the host meanwhile.
 
 mod record;
+mod untraced;
 mod watcher;
 
 use super::control::{self, Control};
@@ -19,6 +20,7 @@ use super::{Context, ShimError, launch};
 use crate::trial::wire::Event;
 use crate::trial::{Ending, Observe, Trace};
 use record::Record;
+use untraced::Untraced;
 use watcher::Watcher;
 
 /// Runs a command as the host asks and tells what it did.
@@ -47,7 +49,8 @@ pub(super) fn run(surroundings: &Surroundings, request: &Observe, control: &mut 
     control.send(&Event::Installed)?;
     let commands = control.listener().context("cannot listen to the host")?;
     let watcher = Watcher::start(commands, [stdout, stderr], request.output_limit, surroundings.realm)?;
-    let mut observer = Observer { main, ending: None, record: Record::new(request.lines) };
+    let record = Record::new(request.lines);
+    let mut observer = Observer { main, ending: None, record, untraced: Untraced::new() };
     observer.begin(control)?;
     observer.observe(control)?;
     let [stdout, stderr] = watcher.finish()?;
@@ -61,6 +64,7 @@ struct Observer {
     main: libc::pid_t,
     ending: Option<Ending>,
     record: Record,
+    untraced: Untraced,
 }
 
 impl Observer {
@@ -82,9 +86,14 @@ impl Observer {
     }
 
     fn handle(&mut self, thread: libc::pid_t, change: Change, control: &mut Control) -> Result<(), ShimError> {
+        let is_new = !self.record.knows(thread);
         let line = match change {
             Change::Ended(status) => {
                 let end = ending(status);
+                // One that was killed may have been so before it was ever seen, and did nothing.
+                if is_new && end != Ending::Signaled("SIGKILL".to_owned()) {
+                    self.record.escaped();
+                }
                 if thread == self.main {
                     self.ending = Some(end.clone());
                 }
@@ -94,16 +103,33 @@ impl Observer {
             Change::Exit { result } => self.record.exit(thread, result),
             Change::Executed { former } => self.record.executed(thread, former),
             Change::Signal(signal) => self.record.signal(thread, signal),
-            Change::Stopped | Change::Other => self.record.seen(thread),
+            Change::Made { .. } | Change::Stopped | Change::Other => self.record.seen(thread),
         };
         if let Some(text) = line {
             control.send(&Event::Line { text })?;
+        }
+        let mut released = Vec::new();
+        match change {
+            Change::Entry { architecture, number, arguments } => {
+                if self.untraced.enter(thread, architecture, number, &arguments).is_err() {
+                    self.record.escaped();
+                }
+            }
+            Change::Exit { .. } | Change::Ended(_) => released = self.untraced.leave(thread),
+            Change::Made { child } => released = self.untraced.made(thread, child),
+            Change::Other | Change::Stopped if is_new && self.untraced.holds(thread) => return Ok(()),
+            Change::Executed { .. } | Change::Signal(_) | Change::Stopped | Change::Other => {}
+        }
+        for child in released {
+            ptrace::go_on(child, Onward::Run(0)).context("cannot let a new process of the command go on")?;
         }
         let onward = match change {
             Change::Ended(_) => return Ok(()),
             Change::Signal(signal) => Onward::Run(signal),
             Change::Stopped => Onward::Listen,
-            Change::Entry { .. } | Change::Exit { .. } | Change::Executed { .. } | Change::Other => Onward::Run(0),
+            Change::Entry { .. } | Change::Exit { .. } | Change::Executed { .. } | Change::Made { .. } | Change::Other => {
+                Onward::Run(0)
+            }
         };
         self.record.released(thread);
         ptrace::go_on(thread, onward).context("cannot let a thread of the command go on")

@@ -33,6 +33,7 @@ pub(super) struct Record {
     calls: BTreeMap<Sysno, ObservedCall>,
     unknown: BTreeMap<u32, u64>,
     foreign: BTreeMap<ForeignCall, u64>,
+    escaped: u64,
 }
 
 impl Record {
@@ -47,7 +48,18 @@ impl Record {
             calls: BTreeMap::new(),
             unknown: BTreeMap::new(),
             foreign: BTreeMap::new(),
+            escaped: 0,
         }
+    }
+
+    /// A process may have been made whose calls are not seen.
+    pub(super) fn escaped(&mut self) {
+        self.escaped += 1;
+    }
+
+    /// Whether the thread was seen, and lives.
+    pub(super) fn knows(&self, thread: libc::pid_t) -> bool {
+        self.living.contains(&thread)
     }
 
     fn line(&self, thread: libc::pid_t, text: &str) -> Option<String> {
@@ -67,8 +79,9 @@ impl Record {
         self.seen(thread);
         let small = u32::try_from(number).unwrap_or(u32::MAX);
         if is_foreign(architecture, small) {
-            *self.foreign.entry(ForeignCall { architecture, number: small }).or_default() += 1;
-            return self.line(thread, &format!("call {small} of ABI {architecture:#x}"));
+            let call = ForeignCall { architecture, number: small };
+            *self.foreign.entry(call).or_default() += 1;
+            return self.line(thread, &format!("foreign call: {call}"));
         }
         let Some(call) = self.table.get(&number).copied() else {
             *self.unknown.entry(small).or_default() += 1;
@@ -156,7 +169,8 @@ impl Record {
 
     /// What was recorded; how the main process ended and what it wrote are added by whoever knows.
     pub(super) fn finish(self) -> Trace {
-        Trace { threads: self.threads, calls: self.calls, unknown: self.unknown, foreign: self.foreign, ..Trace::default() }
+        let Self { threads, escaped, calls, unknown, foreign, .. } = self;
+        Trace { threads, escaped, calls, unknown, foreign, ..Trace::default() }
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn observe(frame: &Frame) -> Result<Observe, WireError> {
 
 pub(super) fn trace_frame(trace: &Trace) -> Frame {
     let frame = with_ending(Frame::new("trace"), trace.main.as_ref()).field("threads", &trace.threads);
+    let frame = frame.field("escaped", &trace.escaped);
     let mut children = vec![output_frame("stdout", &trace.stdout), output_frame("stderr", &trace.stderr)];
     for (call, observed) in &trace.calls {
         let errors = observed.errors.iter().map(|(number, count)| format!("{number}:{count}")).collect::<Vec<_>>();
@@ -44,7 +45,8 @@ pub(super) fn trace_frame(trace: &Trace) -> Frame {
 }
 
 pub(super) fn trace(frame: &Frame) -> Result<Trace, WireError> {
-    let mut trace = Trace { main: ending(frame)?, threads: frame.parse("threads")?, ..Trace::default() };
+    let (threads, escaped) = (frame.parse("threads")?, frame.parse("escaped")?);
+    let mut trace = Trace { main: ending(frame)?, threads, escaped, ..Trace::default() };
     for child in frame.frames()? {
         match child.kind.as_str() {
             "output" => read_output(&child, &mut trace.stdout, &mut trace.stderr)?,
@@ -98,6 +100,7 @@ mod tests {
         let trace = Trace {
             main: Some(Ending::Exited(2)),
             threads: 3,
+            escaped: 1,
             calls: BTreeMap::from([
                 ("openat".parse().unwrap(), call(&[(2, 5), (13, 1)], "openat(AT_FDCWD, \"a\n#\") = -1 ENOENT")),
                 ("close".parse().unwrap(), call(&[], "close(3) = 0")),
