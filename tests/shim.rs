@@ -109,6 +109,7 @@ impl Shim {
             output_limit: 64 * 1024,
             processor_limit: None,
             prompt_answers: None,
+            settle_above: None,
             traced: None,
             files: vec!["/etc/hostname".to_owned(), "/etc".to_owned(), "/nonexistent".to_owned()],
         };
@@ -331,6 +332,50 @@ fn a_daemonised_app_goes_on_until_its_last_descendant() {
     let report = shim.report();
     assert_eq!(report.end.stdout.text(), "late\n");
     assert!(!report.end.daemonised, "nothing was left at the end");
+}
+
+/// Has 10 files open, and when the file `go` appears, takes 2 ms of a processor for each that it closes, as a server does whose clients
+/// have just ended.
+const CLOSES_LATE: &str = r#"
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+static long cpu(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+int main(int count, char **arguments) {
+    if (count != 3) return 2;
+    for (int file = 3; file < 100; file++) close(file);
+    for (int file = 3; file < 13; file++) open("/dev/null", O_RDONLY);
+    close(open(arguments[1], O_CREAT | O_WRONLY, 0600));
+    while (access(arguments[2], F_OK)) usleep(200);
+    for (int file = 3; file < 13; file++) {
+        for (long until = cpu() + 2000000; cpu() < until;) {}
+        close(file);
+    }
+    for (;;) pause();
+}
+"#;
+
+#[test]
+fn open_files_are_counted_once_the_app_has_closed_what_it_closes() {
+    if !can_isolate() {
+        return;
+    }
+    let Some(program) = compile("closes-late", CLOSES_LATE) else { return };
+    let files = tempfile::tempdir().unwrap();
+    let [up, go] = ["up", "go"].map(|name| files.path().join(name));
+    let command = [&program, &up, &go].map(|path| path.to_str().unwrap());
+    let mut shim = Shim::launch_with(&command, "none", Watch::Treated, |launch| launch.settle_above = Some(3));
+    assert_eq!(shim.hear(), Some(Event::Installed));
+    while !up.exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::fs::write(&go, "").unwrap();
+    shim.say(&Command::Finish);
+    assert_eq!(shim.report().end.open_files, Some(3));
 }
 
 #[test]

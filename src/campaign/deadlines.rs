@@ -95,6 +95,8 @@ pub(super) struct Deadlines {
     /// The fastest, and the most processor time; zero before the first.
     fastest_work: Duration,
     most_processor: Duration,
+    /// The most files that the app had open in the end, if that could be counted.
+    most_open_files: Option<u64>,
     /// How often each item was used in a trace, the highest count of all.
     uses: BTreeMap<Item, u64>,
     /// Calls that the traces counted, and the time that their workloads took: of the trace with the dearest calls.
@@ -114,6 +116,7 @@ impl Deadlines {
             slowest_work: Duration::ZERO,
             fastest_work: Duration::ZERO,
             most_processor: Duration::ZERO,
+            most_open_files: None,
             uses: BTreeMap::new(),
             traced: None,
         }
@@ -127,6 +130,7 @@ impl Deadlines {
             self.slowest_work = self.slowest_work.max(work);
             self.fastest_work = if self.fastest_work.is_zero() { work } else { self.fastest_work.min(work) };
             self.most_processor = self.most_processor.max(Duration::from_millis(record.app.cpu_ms));
+            self.most_open_files = self.most_open_files.max(record.app.open_files);
         }
         if record.purpose == Purpose::Trace {
             for (item, count) in record.uses() {
@@ -170,6 +174,13 @@ impl Deadlines {
     }
 
     pub(super) fn of(&self, request: &TrialRequest) -> Deadline {
+        // Runs that others are compared with, and those that are compared. Of the others, only a number that is higher matters.
+        let compared = request.intervention.is_empty() || request.care == Care::Alone;
+        let settle_above = if compared { Some(0) } else { self.most_open_files };
+        Deadline { settle_above, ..self.limits(request) }
+    }
+
+    fn limits(&self, request: &TrialRequest) -> Deadline {
         let at_first = request.care == Care::Usual;
         let rules = self.rules;
         let answers = if at_first { Duration::ZERO } else { self.answers(request) };
@@ -190,7 +201,7 @@ impl Deadlines {
         };
         let (ready, work) = (ready.of(self.slowest_ready) + answers, work.of(self.slowest_work) + answers);
         let processor = processor.map(|rule| self.most_processor + rule.of(self.most_processor).max(self.fastest_work) + answers);
-        Deadline { ready, work, total: ready + work, processor, ample, prompt_answers }
+        Deadline { ready, work, total: ready + work, processor, ample, prompt_answers, settle_above: None }
     }
 }
 
@@ -213,6 +224,7 @@ mod tests {
             ..Observation::default()
         };
         observation.app.cpu_time = Duration::from_millis(50);
+        observation.app.open_files = Some(17);
         let statistics = CallStatistics { count: 5000, ..CallStatistics::default() };
         observation.calls.calls.insert("read".parse().unwrap(), statistics);
         for purpose in [Purpose::Trace, Purpose::Baseline] {
@@ -271,5 +283,16 @@ mod tests {
         assert_eq!(prompt(Purpose::Single, "stub=read", 0, Care::Usual), None);
         assert_eq!(prompt(Purpose::Single, "stub=read", 2, Care::Alone), None);
         assert_eq!(prompt(Purpose::Joint, "stub=read", 1, Care::Patient), None);
+    }
+
+    #[test]
+    fn open_files_are_counted_once_they_settle_where_that_can_make_a_difference() {
+        let deadlines = taught();
+        let settle = |purpose, intervention, care| deadlines.of(&request(purpose, intervention, 0, care)).settle_above;
+        assert_eq!(settle(Purpose::Baseline, "none", Care::Patient), Some(0));
+        assert_eq!(settle(Purpose::Quiet, "stub=read", Care::Alone), Some(0));
+        assert_eq!(settle(Purpose::Single, "stub=read", Care::Usual), Some(17));
+        let without = Deadlines::new(&Workload::named("w"), Pace::Containers);
+        assert_eq!(without.of(&request(Purpose::Single, "stub=read", 0, Care::Usual)).settle_above, None);
     }
 }

@@ -29,6 +29,7 @@ mod notify;
 mod output;
 mod processes;
 mod recorder;
+mod settle;
 mod shared_files;
 mod sidecar;
 mod stage;

@@ -280,9 +280,25 @@ fn descendants(ancestor: i32, pids: &[i32]) -> BTreeSet<i32> {
     }
 }
 
-/// Open files of the processes; `None` if one of them may not be looked into.
+/// Open files of the processes, of which some may be gone; `None` if one of them may not be looked into.
 pub(super) fn open_files(pids: &[i32]) -> Option<u64> {
-    pids.iter().map(|pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)).sum()
+    let of_process = |pid: &i32| match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(files) => Some(files.count() as u64),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(0),
+        Err(_) => None,
+    };
+    pids.iter().map(of_process).sum()
+}
+
+/// Whether a thread of the processes runs, waits for a processor or, as a rule, for a disk.
+pub(super) fn run(pids: &[i32]) -> bool {
+    let threads = pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten().flatten();
+    let mut states = threads.filter_map(|thread| {
+        let stat = fs::read(thread.path().join("stat")).ok()?;
+        // The state stands behind the name, which may hold parentheses and blanks itself (proc(5)).
+        stat.get(stat.iter().rposition(|byte| *byte == b')')? + 2).copied()
+    });
+    states.any(|state| matches!(state, b'R' | b'D'))
 }
 
 /// Every process that can be seen but this one; none where `/proc` can't be read.

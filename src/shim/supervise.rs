@@ -18,6 +18,7 @@ use super::launch::PathRules;
 use super::notify::{Notifier, Shared};
 use super::output::Capture;
 use super::processes::{self, Processes, Realm};
+use super::settle::{self, SETTLING};
 use super::sys::{self, Listener, Spawned};
 use super::{Context, ShimError, launch, memory, tracer};
 use crate::filter;
@@ -121,6 +122,7 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
         announced: false,
         processor_limit: request.processor_limit,
         files: request.files,
+        settle_above: request.settle_above,
         killed_before,
         overslept: Duration::ZERO,
     };
@@ -216,6 +218,8 @@ struct Supervisor {
     processor_limit: Option<Duration>,
     /// What the report is to bring along.
     files: Vec<String>,
+    /// Open files above which their number has to settle.
+    settle_above: Option<u64>,
     /// How many processes of the control group the kernel had killed for want of memory before, if that is of interest.
     killed_before: Option<u64>,
     /// Time by which this process woke up later than it asked to: it waited for a processor, or everything stood still.
@@ -337,7 +341,7 @@ impl Supervisor {
             (processes.living(), processes.deaths().to_vec(), processes.longest_wait())
         };
         let main_lives = living.contains(&self.app.main.as_raw());
-        let open_files = processes::open_files(&living);
+        let (open_files, settling) = self.open_files(&living);
         let peak_of_living = processes::peak_rss_kib(&living);
         let starved = processes::starved(&living).max(longest_wait).max(self.overslept);
         self.kill_all(main_lives)?;
@@ -345,6 +349,8 @@ impl Supervisor {
         let files = collect(&self.files);
         let out_of_memory = self.killed_before.is_some_and(|before| memory::kills().is_some_and(|now| now > before));
         let (peak_of_dead, cpu_time) = sys::usage_of_children();
+        // What the app did while it was waited for is not its workload's.
+        let cpu_time = cpu_time.saturating_sub(settling);
         let App { stdout, stderr, shared, .. } = self.app;
         let finish = |stream: Stream| -> Output { stream.capture.finish() };
         let end = AppEnd {
@@ -361,6 +367,18 @@ impl Supervisor {
         };
         let calls = shared.recorder().log();
         Ok(AppReport { end, calls, files })
+    }
+
+    /// The app's open files, counted once they have settled if there are more than the host cares about; and the processor time that the
+    /// app took meanwhile.
+    fn open_files(&self, living: &[i32]) -> (Option<u64>, Duration) {
+        let count = processes::open_files(living);
+        if !self.settle_above.is_some_and(|above| count.is_some_and(|count| count > above)) {
+            return (count, Duration::ZERO);
+        }
+        let before = processes::processor_time(living);
+        let settled = settle::settled(SETTLING, || (processes::open_files(living), processes::run(living)), std::thread::sleep);
+        (settled, processes::processor_time(living).saturating_sub(before))
     }
 
     /// Kills every process of the app, and reaps them all.

@@ -298,13 +298,16 @@ pub struct Deadline {
     /// So many treated calls are answered at once, and more of them slowly: an app that makes many times more than it ever does when it
     /// works does nothing but try again, and what it would take is taken from the trials beside it.
     pub prompt_answers: Option<u64>,
+    /// Where the app has more files open than these in the end, stock is taken when their number has stopped changing. `None` where
+    /// nobody compares it.
+    pub settle_above: Option<u64>,
 }
 
 impl Deadline {
     /// Everything has to be done within `limit`, and processor time does not matter.
     #[must_use]
     pub const fn within(limit: Duration) -> Self {
-        Self { ready: limit, work: limit, total: limit, processor: None, ample: None, prompt_answers: None }
+        Self { ready: limit, work: limit, total: limit, processor: None, ample: None, prompt_answers: None, settle_above: None }
     }
 }
 

@@ -228,6 +228,8 @@ pub struct Launch {
     pub processor_limit: Option<Duration>,
     /// Treated calls that are answered at once; more of them are answered slowly.
     pub prompt_answers: Option<u64>,
+    /// Open files above which the supervisor waits, for a moment, until their number has stopped changing; `None` to count at once.
+    pub settle_above: Option<u64>,
     /// What the traces saw, where the use of anything else is to be noted.
     pub traced: Option<BTreeSet<Item>>,
     /// Absolute paths of files that the report is to bring along.
@@ -316,6 +318,9 @@ impl Command {
                 if let Some(limit) = launch.processor_limit {
                     frame = frame.field("processor-microseconds", &limit.as_micros());
                 }
+                if let Some(files) = launch.settle_above {
+                    frame = frame.field("settle-above", &files);
+                }
                 if let Some(answers) = launch.prompt_answers {
                     frame = frame.field("prompt-answers", &answers);
                 }
@@ -368,6 +373,7 @@ impl Command {
                     output_limit: frame.parse("output-limit")?,
                     processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
                     prompt_answers: frame.optional("prompt-answers")?,
+                    settle_above: frame.optional("settle-above")?,
                     traced: children.iter().find(|child| child.kind == "traced").map(traced).transpose()?,
                 })
             }
@@ -819,6 +825,7 @@ mod tests {
             output_limit: 1000,
             processor_limit: Some(Duration::from_micros(7)),
             prompt_answers: Some(30_000),
+            settle_above: Some(17),
             traced: Some(["read", "ioctl(TCGETS)", "/sys/block/[disk]"].map(|text| text.parse().unwrap()).into()),
             files: vec!["/var/lib/a b".into()],
         };

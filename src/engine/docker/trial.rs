@@ -127,6 +127,7 @@ impl Setting<'_> {
             output_limit: self.workload.limits.output,
             processor_limit: deadline.processor,
             prompt_answers: deadline.prompt_answers,
+            settle_above: deadline.settle_above,
             traced: request.traced.as_deref().cloned(),
             files: match maker {
                 Maker::Engine => Vec::new(),

@@ -79,6 +79,7 @@ async fn launch(
         output_limit: session.workload.limits.output,
         processor_limit: deadline.processor,
         prompt_answers: deadline.prompt_answers,
+        settle_above: deadline.settle_above,
         traced: request.traced.as_deref().cloned(),
         files: Vec::new(),
     };
