@@ -176,17 +176,15 @@ impl Evidence<'_> {
     /// Reads the ledger.
     fn collect(&mut self) {
         let explorer = self.explorer;
-        let whole = explorer.whole();
-        let several = explorer.ledger.passed(Watch::Everything).filter(|intervention| intervention.len() > 1);
-        let watched = several.map(|intervention| (Watch::Everything, intervention.clone()));
-        let treated = (!whole.is_empty()).then(|| (explorer.treated(), whole.clone()));
-        for (watch, intervention) in watched.chain(treated) {
-            let mut runs = self.noted(watch, &intervention).into_iter();
-            let Some(mut new) = runs.next() else { continue };
-            runs.for_each(|other| new.retain(|item, _| other.contains_key(item)));
-            let reports = explorer.ledger.runs(watch, &intervention).reports();
-            let hit = reports.flat_map(|report| report.seen.iter().copied()).collect();
-            self.groups.push(Group { intervention, watch, hit, new });
+        for watch in [Watch::Everything, explorer.treated()] {
+            for intervention in explorer.ledger.passed(watch).filter(|intervention| intervention.len() > 1) {
+                let mut runs = self.noted(watch, intervention).into_iter();
+                let Some(mut new) = runs.next() else { continue };
+                runs.for_each(|other| new.retain(|item, _| other.contains_key(item)));
+                let reports = explorer.ledger.runs(watch, intervention).reports();
+                let hit = reports.flat_map(|report| report.seen.iter().copied()).collect();
+                self.groups.push(Group { intervention: intervention.clone(), watch, hit, new });
+            }
         }
         if explorer.settings.strategy == Strategy::Joint {
             return;
@@ -335,7 +333,10 @@ impl Evidence<'_> {
     /// Asks for runs of the items alone that were answered shortly before a new use in a group, as far as it is not explained yet.
     fn ask_for_leads(&mut self, table: &FallbackTable) {
         let mut asked = BTreeSet::new();
-        for group in &self.groups {
+        let whole = self.explorer.whole();
+        // Groups on the way to the whole configuration are not worth further runs.
+        let is_asked_about = |group: &&Group| group.watch == Watch::Everything || group.intervention == whole;
+        for group in self.groups.iter().filter(is_asked_about) {
             let explained = table.of_each(&group.intervention);
             for (&used, new) in group.new.iter().filter(|(used, _)| !explained.contains(used)) {
                 let treated = |item: &Item| Some((*item, group.intervention.get(*item)?));

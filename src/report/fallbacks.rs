@@ -7,8 +7,11 @@ use crate::explore::FallbackTable;
 use crate::store::{Finished, TOGETHER};
 use crate::trial::{Intervention, Item, Treatment};
 
-/// Items named in one line.
+/// Used items that are named in one line.
 const NAMED: usize = 8;
+
+/// Avoided items that are named in one row.
+const AVOIDED: usize = 4;
 
 /// The whole configuration that was verified, of calls and details.
 fn whole(finished: &Finished) -> Intervention {
@@ -40,18 +43,26 @@ pub(super) fn table_text(finished: &Finished) -> String {
     }
     let mut table =
         Table::new(&[("avoided", Align::Left), ("how", Align::Left), ("used only then, and in no trace", Align::Left)]);
-    let items: BTreeSet<Item> = fallbacks.alone.keys().map(|(item, _)| *item).collect();
-    for item in items {
+    // Items with the same fallback stand in one row, in the order of the first of them.
+    let mut rows: Vec<(&str, BTreeSet<Item>, BTreeSet<Item>)> = Vec::new();
+    let mut add = |item: Item, how: &'static str, used: BTreeSet<Item>| {
+        if let Some((_, items, _)) = rows.iter_mut().find(|(other, _, same)| *other == how && *same == used) {
+            items.insert(item);
+        } else if !used.is_empty() {
+            rows.push((how, BTreeSet::from([item]), used));
+        }
+    };
+    for item in fallbacks.alone.keys().map(|(item, _)| *item).collect::<BTreeSet<_>>() {
         let [stubbed, faked] = Treatment::ALL.map(|treatment| fallbacks.of(item, treatment).collect::<BTreeSet<_>>());
         if stubbed == faked {
-            table.row([item.to_string(), "stubbed or faked".to_owned(), named(&stubbed)]);
-            continue;
+            add(item, "stubbed or faked", stubbed);
+        } else {
+            add(item, "stubbed", stubbed);
+            add(item, "faked", faked);
         }
-        for (how, used) in [("stubbed", stubbed), ("faked", faked)] {
-            if !used.is_empty() {
-                table.row([item.to_string(), how.to_owned(), named(&used)]);
-            }
-        }
+    }
+    for (how, items, used) in rows {
+        table.row([listed(items.iter(), AVOIDED), how.to_owned(), named(&used)]);
     }
     if !fallbacks.together.is_empty() {
         table.row([TOGETHER.to_owned(), "all at once".to_owned(), named(&fallbacks.together)]);
@@ -81,11 +92,16 @@ pub(super) fn named(items: &BTreeSet<Item>) -> String {
         Item::Feature(feature) => !items.contains(&Item::Call(feature.call())),
         Item::Call(_) | Item::File(_) => true,
     };
-    let names: Vec<_> = items.iter().filter(is_told).map(ToString::to_string).collect();
-    if names.len() <= NAMED + 1 {
+    listed(items.iter().filter(is_told), NAMED)
+}
+
+/// The first items by name, and the number of the others.
+fn listed<'a>(items: impl Iterator<Item = &'a Item>, most: usize) -> String {
+    let names: Vec<_> = items.map(ToString::to_string).collect();
+    if names.len() <= most + 1 {
         return names.join(", ");
     }
-    format!("{} and {} others", names[..NAMED].join(", "), names.len() - NAMED)
+    format!("{} and {} others", names[..most].join(", "), names.len() - most)
 }
 
 /// Where an item that no trace shows is used: in place of which others.
