@@ -11,7 +11,7 @@ use crate::trial::{Intervention, Item, Treatment};
 const NAMED: usize = 8;
 
 /// Avoided items that are named in one row.
-const AVOIDED: usize = 4;
+const AVOIDED: usize = 3;
 
 /// The whole configuration that was verified, of calls and details.
 fn whole(finished: &Finished) -> Intervention {

@@ -89,8 +89,10 @@ pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcom
         | FailCause::Died { .. }
         | FailCause::OutOfMemory { .. } => false,
     };
-    let noted_long = observation.calls.count_of_new_uses() >= COSTLY_NEW_USES;
-    depends_on_time && (noted_long || was_starved(deadline, observation))
+    // What the supervisor does for a command of this machine counts as its processor time.
+    let is_dear = depends_on_time || matches!(cause, FailCause::ProcessorTime { .. });
+    let noted_long = is_dear && observation.calls.count_of_new_uses() >= COSTLY_NEW_USES;
+    noted_long || depends_on_time && was_starved(deadline, observation)
 }
 
 /// Whether a thread of app or client waited for a processor for more than half of the time.
@@ -499,11 +501,13 @@ mod tests {
         assert!(doubtful(Care::Patient, &late, &observation));
         assert!(!doubtful(Care::Alone, &late, &observation), "nothing quieter can be had");
         observation.app.starved = Duration::ZERO;
+        let exhausted = Outcome::Fail(FailCause::ProcessorTime { limit_ms: 400 });
         for (count, expected) in [(COSTLY_NEW_USES - 1, false), (COSTLY_NEW_USES, true)] {
             let new = NewUse { count, after: Vec::new() };
             observation.calls.new_uses = Some([("poll".parse().unwrap(), new)].into());
             assert_eq!(doubtful(Care::Patient, &late, &observation), expected, "noting {count} new calls");
             assert_eq!(doubtful(Care::Usual, &mismatch, &observation), expected, "noting {count} new calls");
+            assert_eq!(doubtful(Care::Patient, &exhausted, &observation), expected, "noting {count} new calls");
             assert!(!doubtful(Care::Usual, &crash, &observation), "no process crashes because its calls are noted");
             assert!(!doubtful(Care::Alone, &late, &observation));
         }
