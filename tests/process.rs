@@ -142,7 +142,9 @@ fn scratch_folders(pid: u32) -> Vec<PathBuf> {
 #[test]
 fn known_answer_programs_get_the_verdicts_they_get_in_containers() {
     let (true, Some(apps)) = (can_isolate(), fixtures()) else { return };
-    for name in ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads", "hot", "fallbacks"] {
+    for name in
+        ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads", "hot", "fallbacks", "hot-fallback"]
+    {
         let folder = apps.join(name);
         let told = run(&["--", folder.join(name).to_str().unwrap()]);
         assert_eq!(told.code, Some(0), "{name}: {}", told.errors);
