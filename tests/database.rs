@@ -194,10 +194,10 @@ fn imported_results_are_shown_and_listed_like_others() {
     let (code, stdout, _) = loupe(folder.path(), &["db", "list"]);
     assert_eq!(code, Some(0));
     insta::assert_snapshot!(stdout, @r"
-    app/workload        origin    date        used  required  static binary  static source
-    a/benchmark-a    *  imported  2023-08-14     4         1
-    b/benchmark-b@x  *  imported  2023-08-14     1         1
-    b/benchmark-b@y     imported  2023-08-14     1         0
+    app/workload        origin                      date        used  required  static binary  static source
+    a/benchmark-a    *  imported                    2023-08-14     4         1
+    b/benchmark-b@x  *  imported                    2023-08-14     1         1
+    b/benchmark-b@y     imported, requires nothing  2023-08-14     1         0
 
     doubtful: b/benchmark-b@y: none of 1 calls is required, as if its workload passed whatever happens
     2 apps, 3 measurements; `*` stands for its app
@@ -459,13 +459,13 @@ fn flat_exports_have_every_cell() {
     let (code, stdout, stderr) = loupe(folder.path(), &["db", "export", "--format", "csv"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     insta::assert_snapshot!(stdout, @r"
-    app,workload,label,origin,date,architecture,kind,item,used,stub,fake,verdict,joint
-    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,close,Y,Y,Y,any,
-    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,open,Y,Y,N,stub,
-    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,read,Y,N,N,required,
-    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,write,Y,N,Y,fake,
-    b,benchmark-b,x,imported,2023-08-14,x86_64,syscall,read,Y,N,N,required,
-    b,benchmark-b,y,imported,2023-08-14,x86_64,syscall,read,Y,Y,Y,any,
+    app,workload,label,origin,date,architecture,kind,item,used,stub,fake,verdict,joint,caveat
+    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,close,Y,Y,Y,any,,
+    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,open,Y,Y,N,stub,,
+    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,read,Y,N,N,required,,
+    a,benchmark-a,,imported,2023-08-14,x86_64,syscall,write,Y,N,Y,fake,,
+    b,benchmark-b,x,imported,2023-08-14,x86_64,syscall,read,Y,N,N,required,,
+    b,benchmark-b,y,imported,2023-08-14,x86_64,syscall,read,Y,Y,Y,any,,requires nothing
     ");
     let (code, _, stderr) = loupe(folder.path(), &["db", "export", "--format", "json", "--output", "all.json"]);
     assert_eq!(code, Some(0), "{stderr}");

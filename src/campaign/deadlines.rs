@@ -22,6 +22,9 @@ pub(super) const FIRST: Duration = Duration::from_secs(120);
 const PROMPT_ANSWERS: u64 = 20_000;
 const PROMPT_FACTOR: u64 = 10;
 
+/// Times more than others that a run which is alone may take: the host was too busy for it before.
+const ALONE_FACTOR: u32 = 3;
+
 /// Times more than measured that an answer may take: trials run concurrently.
 const ANSWER_FACTOR: u32 = 2;
 /// Highest price of an answer; what is more is load on the host.
@@ -183,12 +186,13 @@ impl Deadlines {
     fn limits(&self, request: &TrialRequest) -> Deadline {
         let at_first = request.care == Care::Usual;
         let rules = self.rules;
-        let answers = if at_first { Duration::ZERO } else { self.answers(request) };
+        let patience = if request.care == Care::Alone { ALONE_FACTOR } else { 1 };
+        let answers = if at_first { Duration::ZERO } else { self.answers(request) * patience };
         let ample = Some(rules.ample.of(self.most_processor) + answers).filter(|_| !self.most_processor.is_zero());
         let prompt_answers = self.prompt_answers(request);
         if let Some(fixed) = self.fixed {
             // A run that repeats one which was late gets twice the time: what fails then is not just slow.
-            let fixed = if at_first || request.intervention.is_empty() { fixed } else { fixed * 2 };
+            let fixed = if at_first || request.intervention.is_empty() { fixed } else { fixed * 2 * patience };
             return Deadline { ample, prompt_answers, ..Deadline::within(fixed + answers) };
         }
         if request.intervention.is_empty() {
@@ -199,7 +203,8 @@ impl Deadlines {
         } else {
             (rules.ready, rules.work, rules.processor)
         };
-        let (ready, work) = (ready.of(self.slowest_ready) + answers, work.of(self.slowest_work) + answers);
+        let ready = ready.of(self.slowest_ready) * patience + answers;
+        let work = work.of(self.slowest_work) * patience + answers;
         let processor = processor.map(|rule| self.most_processor + rule.of(self.most_processor).max(self.fastest_work) + answers);
         Deadline { ready, work, total: ready + work, processor, ample, prompt_answers, settle_above: None }
     }

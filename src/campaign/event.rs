@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::explore::{Progress, Stage};
+use crate::store::Caveat;
 use crate::trial::{Intervention, Outcome, Purpose};
 
 /// Names one campaign of a batch.
@@ -169,6 +170,9 @@ pub enum CampaignEnd {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Totals {
+    /// Why the results prove little, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<Caveat>,
     /// Calls that a trace saw.
     pub used: usize,
     /// Calls that neither a stub nor a fake can replace.

@@ -398,6 +398,7 @@ fn totals(finished: &Finished, run: usize, elapsed: Duration) -> Totals {
         treatments.iter().map(|treatment| treatment.item).collect::<std::collections::BTreeSet<_>>().len()
     };
     Totals {
+        caveat: summary.caveat(),
         used: size(summary.used),
         required: size(summary.verdicts.required),
         stub: size(summary.verdicts.stub),

@@ -58,7 +58,7 @@ impl Rehearsal {
         if !success.stdout_matches.is_empty() {
             return Criterion::Patterns;
         }
-        let mut outputs = self.observations.iter().map(|observation| &observation.app.stdout.kept);
+        let mut outputs = self.whole().map(|observation| &observation.app.stdout.kept);
         match outputs.next() {
             Some(first) if outputs.all(|other| other == first) => {
                 success.stdout_equals = Some(first.clone());
@@ -69,12 +69,17 @@ impl Rehearsal {
     }
 
     /// Whether every run still gives what `success` asks of the output: what agreed a while ago may depend on the time. Runs with
-    /// trouble of the engine tell nothing.
+    /// trouble of the engine, and those that were cut off, tell nothing.
     #[must_use]
     pub fn agrees_with(&self, success: &Success) -> bool {
-        let mut runs = self.observations.iter().filter(|observation| observation.trouble.is_none());
+        let mut runs = self.whole();
         let same = |expected: &Vec<u8>| runs.all(|observation| observation.app.stdout.kept == *expected);
         success.stdout_equals.as_ref().is_none_or(same)
+    }
+
+    /// The runs that ended by themselves: what was cut off at a deadline, or had trouble of the engine, is no output to compare.
+    fn whole(&self) -> impl Iterator<Item = &Observation> {
+        self.observations.iter().filter(|run| run.trouble.is_none() && run.deadline.is_none())
     }
 
     /// Why the command's program can't be executed, if it can't.

@@ -9,7 +9,7 @@ use super::CampaignError;
 use crate::engine::Session;
 use crate::spec::Workload;
 use crate::store::{Journal, TrialRecord};
-use crate::trial::{Deadline, Observation, TrialRequest, judge};
+use crate::trial::{Deadline, Observation, TrialRequest, judge, settle};
 
 /// Runs trials of one app and workload.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ impl<S: Session + 'static> Runner<S> {
         blocking(move || {
             let subject = session.subject();
             let outcome = judge(&workload, subject.kind, subject.port, &observation);
+            let outcome = settle(&request, &deadline, outcome, &observation);
             (TrialRecord::new(&workload, &request, &deadline, outcome, &observation), observation)
         })
         .await

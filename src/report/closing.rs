@@ -41,7 +41,8 @@ pub fn closing(ends: &[(CampaignName, CampaignEnd)]) -> String {
 
 fn row(name: &CampaignName, totals: &Totals, time: String) -> Vec<String> {
     let numbers = [totals.used, totals.required, totals.stub, totals.fake, totals.any].map(|number| number.to_string());
-    let mut row = vec![name.to_string()];
+    let caveat = totals.caveat.map(|caveat| format!(" ({})", caveat.name())).unwrap_or_default();
+    let mut row = vec![format!("{name}{caveat}")];
     row.extend(numbers);
     row.extend([joint(totals), totals.trials.to_string(), time]);
     row
@@ -70,6 +71,9 @@ fn remarks(name: &CampaignName, end: &CampaignEnd) -> String {
     match end {
         CampaignEnd::Measured(totals) | CampaignEnd::UpToDate(totals) => {
             let mut text = String::new();
+            if let Some(caveat) = totals.caveat {
+                let _ = writeln!(text, "note: {name}: {caveat}");
+            }
             if totals.unstable > 0 {
                 let calls = counted(totals.unstable, "call");
                 let _ =

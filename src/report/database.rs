@@ -8,7 +8,7 @@ use super::counted;
 use super::table::{Align, Table};
 use crate::explore::Verdict;
 use crate::store::loupedb::ImportReport;
-use crate::store::{Analysis, Date, Entries, Entry};
+use crate::store::{Analysis, Caveat, Date, Entries, Entry};
 
 /// What an import took over, in words.
 #[must_use]
@@ -62,6 +62,8 @@ pub struct ListLine {
     pub static_source: Option<usize>,
     /// Whether no call at all is required, as if the workload passed whatever happens.
     pub doubtful: bool,
+    /// Why the results prove little, if they do.
+    pub caveat: Option<Caveat>,
     /// Why the last attempt was refused.
     pub refused: Vec<String>,
 }
@@ -83,6 +85,7 @@ pub fn list_lines(entries: &Entries) -> Vec<ListLine> {
         static_binary: entry.analyses.get(&Analysis::Binary).map(std::collections::BTreeMap::len),
         static_source: entry.analyses.get(&Analysis::Source).map(std::collections::BTreeMap::len),
         doubtful: entry.is_doubtful(),
+        caveat: entry.caveat(),
         refused: entry.refused.clone(),
     };
     entries.entries.iter().map(line).collect()
@@ -117,7 +120,7 @@ pub fn list_text(lines: &[ListLine]) -> String {
         table.row([
             name.clone(),
             if line.chosen { "*".to_owned() } else { String::new() },
-            line.origin.to_owned(),
+            format!("{}{}", line.origin, line.caveat.map(|caveat| format!(", {}", caveat.name())).unwrap_or_default()),
             line.date.map_or_else(String::new, |date| date.to_string()),
             number(line.used),
             number(line.required),

@@ -2,7 +2,7 @@
 
 use super::table::{Align, Table};
 use crate::explore::Verdict;
-use crate::store::{Imported, Provenance};
+use crate::store::{Caveat, Imported, Provenance};
 
 /// Where it comes from, in one line.
 #[must_use]
@@ -29,8 +29,9 @@ pub(super) fn imported_text(name: &str, imported: &Imported) -> String {
     let used = counts.iter().sum::<usize>();
     format!(
         "{}\n{name}: {used} calls used, {required} required, {stub} stub only, {fake} fake only, {any} any\n\
-         {}: no trials, and nothing was verified together\n",
+         {}: no trials, and nothing was verified together\n{}",
         table.render(),
-        provenance_text(&imported.provenance)
+        provenance_text(&imported.provenance),
+        Caveat::of_imported(&imported.verdicts).map(|caveat| format!("{caveat}\n")).unwrap_or_default()
     )
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fallbacks;
 use super::table::{Align, Table};
 use crate::explore::Verdict;
-use crate::store::{DetailRow, Finished, Stored, TrialRecord};
+use crate::store::{Caveat, DetailRow, Finished, Stored, TrialRecord};
 use crate::trial::{Item, Outcome, Purpose, Treatment, Watch};
 
 /// What the single trials of each call and treatment gave, in words.
@@ -166,6 +166,9 @@ fn epilogue(name: &str, finished: &Finished) -> String {
         "\n{name}: {} calls used, {} required, {} stub only, {} fake only, {} any\n",
         summary.used, counts.required, counts.stub, counts.fake, counts.any
     );
+    if let Some(caveat) = summary.caveat() {
+        text.push_str(&format!("{caveat}\n"));
+    }
     let joint = summary.joint.configuration();
     text.push_str(&format!(
         "together: {} calls avoided at once, {} of {} runs passed\n",
@@ -287,6 +290,10 @@ pub fn show_json(name: &str, stored: &Stored, trials: &[TrialRecord]) -> serde_j
     });
     serde_json::json!({
         "name": name,
+        "caveat": stored.finished.as_ref().map_or_else(
+            || stored.imported.as_ref().and_then(|imported| Caveat::of_imported(&imported.verdicts)),
+            |finished| finished.summary.caveat(),
+        ),
         "calls": calls.chain(imported).collect::<Vec<_>>(),
         "details": details.collect::<Vec<_>>(),
         "fallbacks": stored.finished.as_ref().and_then(|finished| finished.fallbacks.as_ref()),

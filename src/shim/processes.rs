@@ -315,6 +315,12 @@ pub(super) fn starved(pids: &[i32]) -> Duration {
     threads.filter_map(|thread| wait_of_thread(thread.path().join("schedstat"))).max().unwrap_or_default()
 }
 
+/// Time that the threads of this process have waited for a processor, added up.
+pub(super) fn own_wait() -> Duration {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    threads.filter_map(|thread| wait_of_thread(thread.path().join("schedstat"))).sum()
+}
+
 fn wait_of_thread(schedstat: impl AsRef<std::path::Path>) -> Option<Duration> {
     let nanoseconds = fs::read_to_string(schedstat).ok()?.split_whitespace().nth(1)?.parse().ok()?;
     Some(Duration::from_nanos(nanoseconds))

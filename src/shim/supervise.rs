@@ -343,7 +343,8 @@ impl Supervisor {
         let main_lives = living.contains(&self.app.main.as_raw());
         let (open_files, settling) = self.open_files(&living);
         let peak_of_living = processes::peak_rss_kib(&living);
-        let starved = processes::starved(&living).max(longest_wait).max(self.overslept);
+        // An app that waits for an answer waits as long as the supervisor does.
+        let starved = processes::starved(&living).max(longest_wait).max(self.overslept) + processes::own_wait();
         self.kill_all(main_lives)?;
         self.drain()?;
         let files = collect(&self.files);

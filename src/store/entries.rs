@@ -11,6 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::analysis::{Analysis, AnalysisTable};
+use super::caveat::Caveat;
 use super::date::Date;
 use super::details::DetailTable;
 use super::loupedb;
@@ -90,6 +91,16 @@ impl Origin {
 }
 
 impl Entry {
+    /// Why the results prove little, if they do.
+    #[must_use]
+    pub fn caveat(&self) -> Option<Caveat> {
+        match &self.origin {
+            Origin::Measured(measurement) => measurement.summary.caveat(),
+            Origin::Imported(_) => Caveat::of_imported(&self.verdicts),
+            Origin::Nothing => None,
+        }
+    }
+
     /// `app/folder`.
     #[must_use]
     pub fn name(&self) -> String {

@@ -31,6 +31,7 @@
 //! - A campaign in progress that matches is resumed even if finished results are up to date: it was begun with `fresh`.
 
 mod analysis;
+mod caveat;
 mod date;
 mod details;
 mod entries;
@@ -52,6 +53,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use analysis::{ANALYSIS_HEADER, Analysis, AnalysisTable, read_analysis, write_analysis};
+pub use caveat::{Caveat, Exercise};
 pub use date::{Date, NotADate};
 pub use details::{
     DetailRow, DetailTable, FEATURES_HEADER, PSEUDO_FILES_HEADER, read_features, read_pseudo_files, write_features,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::caveat::{Caveat, Exercise};
 use super::date::Date;
 use super::files::FORMAT;
 use super::record::{ForeignCount, TrialRecord, milliseconds};
@@ -218,6 +219,9 @@ pub struct DegradationSummary {
 pub struct Summary {
     /// Version of this file.
     pub format: u32,
+    /// How the workload exercises the app; `None` where results were stored before that was noted.
+    #[serde(default)]
+    pub exercise: Option<Exercise>,
     /// Number of calls that the app was seen to use.
     pub used: u32,
     /// Number of calls per verdict.
@@ -269,6 +273,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Why the results prove little, if they do.
+    #[must_use]
+    pub fn caveat(&self) -> Option<Caveat> {
+        Caveat::of_measured(self.exercise)
+    }
+
     pub(super) fn new(measured: &Measured, records: &[TrialRecord], elapsed: Duration, verdicts_csv: &str) -> Self {
         let (mut verdicts, mut details) = (Counts::default(), Counts::default());
         let (mut unstable, mut unexercised, mut degraded) = (Vec::new(), Vec::new(), Vec::new());
@@ -300,6 +310,7 @@ impl Summary {
         let used = measured.rows.keys().filter(|item| item.call().is_some());
         Self {
             format: FORMAT,
+            exercise: Exercise::of(records),
             used: count(used.count()),
             verdicts,
             joint: JointSummary::from(&measured.joint),

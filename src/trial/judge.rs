@@ -105,6 +105,18 @@ fn was_starved(deadline: &Deadline, observation: &Observation) -> bool {
     app_starved.max(client_starved) * 2 > observation.timings.workload.min(given)
 }
 
+/// The outcome of a run, which is inconclusive where it was late although it was alone, for want of a processor: nothing quieter can be
+/// had at the moment, and load on the host is no evidence.
+#[must_use]
+pub fn settle(request: &TrialRequest, deadline: &Deadline, outcome: Outcome, observation: &Observation) -> Outcome {
+    let is_late = matches!(&outcome, Outcome::Fail(FailCause::Deadline { .. } | FailCause::NeverReady { .. }));
+    if request.care != Care::Alone || !is_late || !was_starved(deadline, observation) {
+        return outcome;
+    }
+    let message = "the host was too busy: alone, it still waited for a processor for more than half of its time".to_owned();
+    Outcome::Inconclusive(InconclusiveCause::Engine { message })
+}
+
 /// What the run measured of the app's performance.
 #[must_use]
 pub fn measures(workload: &Workload, observation: &Observation) -> Measures {
@@ -455,6 +467,20 @@ mod tests {
         assert!(!doubtful(Care::Alone, &observation));
         observation.app.starved = Duration::ZERO;
         assert!(doubtful(Care::Usual, &observation) && !doubtful(Care::Patient, &observation));
+    }
+
+    #[test]
+    fn what_is_late_for_want_of_a_processor_although_it_is_alone_is_inconclusive() {
+        let mut observation = Observation { deadline: Some(Duration::from_secs(3)), ..Observation::default() };
+        observation.timings.workload = Duration::from_secs(3);
+        let settled =
+            |care, observation: &Observation| settle(&request(care), &DEADLINE, run(&workload(), observation), observation);
+        assert!(matches!(settled(Care::Alone, &observation), Outcome::Fail(FailCause::Deadline { .. })));
+        observation.app.starved = Duration::from_secs(2);
+        assert!(matches!(settled(Care::Alone, &observation), Outcome::Inconclusive(_)));
+        assert!(matches!(settled(Care::Patient, &observation), Outcome::Fail(FailCause::Deadline { .. })), "that is in doubt");
+        observation.app.main = Some(Ending::Exited(0));
+        assert_eq!(settled(Care::Alone, &observation), Outcome::Pass);
     }
 
     #[test]

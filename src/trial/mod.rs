@@ -27,7 +27,7 @@ pub use aftermath::{Aftermath, CALLS_AFTER, NextCall, Written, answers_followed}
 pub use calls::{ANSWERS_BEFORE, COSTLY_NEW_USES, CallLog, CallStatistics, ForeignCall, NewUse, SAMPLES_PER_CALL};
 pub use item::{Item, UnknownItem};
 #[cfg(feature = "cli")]
-pub use judge::{is_doubtful, judge, measures};
+pub use judge::{is_doubtful, judge, measures, settle};
 pub use measures::{Degradation, Measure, Measures};
 pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Observation, Output, Timings, Trouble};
 #[cfg(feature = "cli")]

@@ -38,7 +38,7 @@ pub(super) fn check(arguments: &CheckArguments, environment: &Environment, print
     let mut facts = Vec::new();
     for workload in &app.workloads {
         let name = format!("{}/{}", app.name, workload.name);
-        facts.push(known(&store, Some(&[name]), None, printer)?.apps.pop());
+        facts.push(known(&store, Some(&[name]), None, true, printer)?.apps.pop());
     }
     let stop = Stop::default();
     let checks = super::block_on(async {

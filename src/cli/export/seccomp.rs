@@ -8,7 +8,7 @@ use crate::cli::settings::Environment;
 use crate::cli::show::{chosen, failure};
 use crate::cli::status::{Status, WrongUsage};
 use crate::export::{Policy, Source, command_lines, seccomp as profile};
-use crate::store::{Finished, Store, TrialRecord, Verdicts};
+use crate::store::{Caveat, Finished, Store, TrialRecord, Verdicts};
 use crate::syscalls::features::Feature;
 use crate::syscalls::{Architecture, Sysno};
 use crate::trial::{Intervention, Item, Outcome, Purpose};
@@ -17,6 +17,7 @@ use crate::why::only_while_treated;
 /// What a policy is made of, owned.
 struct Measured {
     name: String,
+    caveat: Option<Caveat>,
     verdicts: Verdicts,
     architecture: String,
     joint: Intervention,
@@ -69,6 +70,11 @@ pub(super) fn seccomp(arguments: &SeccompArguments, environment: &Environment, p
     }
     if !policy.disputed.is_empty() {
         printer.note(&format!("note: let through, as one workload stubs and another fakes it: {}", list(&policy.disputed)));
+    }
+    for one in &measured {
+        if let Some(caveat) = one.caveat {
+            printer.note(&format!("note: `{}` {caveat}", one.name));
+        }
     }
     for one in measured.iter().filter(|one| joint && one.verified == 0 && !one.joint.is_empty()) {
         printer.note(&format!("note: the joint configuration of `{}` was not verified by running it", one.name));
@@ -134,6 +140,7 @@ fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) ->
                 let trials = store.trials(&app, &workload).map_err(failure)?;
                 Measured {
                     name,
+                    caveat: finished.summary.caveat(),
                     features: features_seen(&finished, &trials, joint),
                     fallbacks: fallbacks(&finished, &trials),
                     joint: finished.summary.joint.configuration(),
@@ -143,6 +150,7 @@ fn read(arguments: &SeccompArguments, joint: bool, environment: &Environment) ->
                 }
             }
             (None, Some(imported)) if !joint => Measured {
+                caveat: Caveat::of_imported(&imported.verdicts),
                 name,
                 verdicts: imported.verdicts,
                 architecture: imported.provenance.architecture,

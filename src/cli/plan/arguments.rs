@@ -53,6 +53,9 @@ pub(in super::super) struct PlanArguments {
     /// Only the apps in this file, one a line, with `#` before comments; ties go to the one named first
     #[arg(long, value_name = "FILE")]
     pub(super) app_list: Option<PathBuf>,
+    /// Also apps whose results prove little: servers without a client, and imported apps that require nothing
+    #[arg(long)]
+    pub(super) include_weak: bool,
     /// Only workloads whose name matches; an app that has several runs when all of them do
     #[arg(long, value_name = "GLOB")]
     pub(super) workloads: Option<Glob>,

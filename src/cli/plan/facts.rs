@@ -13,7 +13,7 @@ use super::super::printer::Printer;
 use super::super::show;
 use super::super::status::Status;
 use crate::explore::Plan;
-use crate::store::{DetailRow, Entries, Entry, JointSummary, Origin, Store};
+use crate::store::{Caveat, DetailRow, Entries, Entry, JointSummary, Origin, Store};
 use crate::support::{AppFacts, CallFacts, DetailFacts};
 use crate::trial::Item;
 
@@ -26,11 +26,14 @@ pub(in super::super) struct Known {
     pub(in super::super) unknown: Vec<String>,
     /// The folders of results that were taken into account of each app.
     pub(in super::super) workloads: BTreeMap<String, Vec<String>>,
+    /// Those that were left out, as their results prove little.
+    pub(in super::super) weak: Vec<(String, Caveat)>,
     /// Not "done" if results are broken.
     pub(in super::super) status: Status,
 }
 
-/// Reads what is known of `wanted`, or of all apps by name, as far as it is of workloads that `workloads` matches.
+/// Reads what is known of `wanted`, or of all apps by name, as far as it is of workloads that `workloads` matches. Of all apps, those whose
+/// results prove little are left out unless `include_weak` asks for them.
 ///
 /// # Errors
 /// If the folder of the results cannot be listed. Broken results are told, and their apps are unknown.
@@ -38,16 +41,27 @@ pub(in super::super) fn known(
     store: &Store,
     wanted: Option<&[String]>,
     workloads: Option<&GlobMatcher>,
+    include_weak: bool,
     printer: &Printer,
 ) -> anyhow::Result<Known> {
     let entries = store.entries().map_err(show::failure)?;
-    let mut known = Known { apps: Vec::new(), unknown: Vec::new(), workloads: BTreeMap::new(), status: Status::Done };
+    let mut known =
+        Known { apps: Vec::new(), unknown: Vec::new(), workloads: BTreeMap::new(), weak: Vec::new(), status: Status::Done };
     let names: Vec<String> = match wanted {
         Some(wanted) => wanted.to_vec(),
         None => entries.apps().into_iter().map(str::to_owned).collect(),
     };
     for name in names {
         let chosen = chosen(&entries, &name, workloads);
+        // What one workload proves does not become less by another.
+        let caveats: Vec<_> = chosen.iter().map(|entry| entry.caveat()).collect();
+        if wanted.is_none()
+            && !include_weak
+            && let Some(caveat) = caveats.iter().copied().min().flatten()
+        {
+            known.weak.push((name, caveat));
+            continue;
+        }
         let facts = chosen.iter().map(|entry| of(&name, entry)).reduce(AppFacts::both);
         match facts {
             Some(facts) if !facts.calls.is_empty() => known.apps.push(facts),

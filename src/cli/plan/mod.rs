@@ -31,7 +31,13 @@ pub(super) fn plan(arguments: &PlanArguments, environment: &Environment, printer
     let results = environment.results(arguments.results.clone());
     let wanted = wanted(arguments)?;
     let workloads = arguments.workloads.as_ref().map(globset::Glob::compile_matcher);
-    let known = facts::known(&Store::open(&results), wanted.as_deref(), workloads.as_ref(), printer)?;
+    let known = facts::known(&Store::open(&results), wanted.as_deref(), workloads.as_ref(), arguments.include_weak, printer)?;
+    for (app, caveat) in &known.weak {
+        printer.note(&format!("left out: {app} {caveat}"));
+    }
+    if !known.weak.is_empty() {
+        printer.note("hint: `--include-weak` counts such apps, and `--apps` those that it names");
+    }
     if known.apps.is_empty() {
         let unknown = if known.unknown.is_empty() { String::new() } else { format!(" of {}", known.unknown.join(", ")) };
         let hint = "`loupe batch` measures apps, `loupe db import` takes over a database; `--results` names another folder";

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::explore::{Plan, Verdict};
-use crate::store::{DetailRow, Entry, Origin};
+use crate::store::{Caveat, DetailRow, Entry, Origin};
 
 /// The first line of the table.
-pub const FLAT_HEADER: &str = "app,workload,label,origin,date,architecture,kind,item,used,stub,fake,verdict,joint";
+pub const FLAT_HEADER: &str = "app,workload,label,origin,date,architecture,kind,item,used,stub,fake,verdict,joint,caveat";
 
 /// A line for each call, argument feature and pseudo-file of each measurement. Cells of what was not tried are empty.
 #[must_use]
@@ -23,17 +23,18 @@ pub fn write_csv<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
         ]
         .map(|cell| quoted(&cell))
         .join(",");
+        let caveat = entry.caveat().map_or("", Caveat::name);
         for (call, row) in &entry.verdicts {
             let verdict = row.verdict.map_or("", Verdict::name);
             let joint = row.joint.map_or("", Plan::name);
             let (used, stub, fake) = (letter(row.used), letter(row.stub), letter(row.fake));
-            text.push_str(&format!("{place},syscall,{call},{used},{stub},{fake},{verdict},{joint}\n"));
+            text.push_str(&format!("{place},syscall,{call},{used},{stub},{fake},{verdict},{joint},{caveat}\n"));
         }
         for (feature, row) in &entry.features {
-            text.push_str(&format!("{place},feature,{},{}\n", quoted(&feature.to_string()), detail(*row)));
+            text.push_str(&format!("{place},feature,{},{},{caveat}\n", quoted(&feature.to_string()), detail(*row)));
         }
         for (file, row) in &entry.pseudo_files {
-            text.push_str(&format!("{place},pseudo-file,{},{}\n", quoted(&file.to_string()), detail(*row)));
+            text.push_str(&format!("{place},pseudo-file,{},{},{caveat}\n", quoted(&file.to_string()), detail(*row)));
         }
     }
     text
@@ -85,6 +86,7 @@ fn object(entry: &Entry) -> Value {
         "origin": entry.origin.name(),
         "date": entry.date(),
         "architecture": entry.architecture(),
+        "caveat": entry.caveat(),
         "calls": calls.collect::<Vec<_>>(),
         "features": entry.features.iter().map(|(feature, found)| row(feature.to_string(), found)).collect::<Vec<_>>(),
         "pseudo-files": entry.pseudo_files.iter().map(|(file, found)| row(file.to_string(), found)).collect::<Vec<_>>(),

@@ -145,7 +145,8 @@ impl Writer<'_> {
                 entry.fallbacks.is_some()
             ],
         )?;
-        for (key, value) in conditions(entry) {
+        let caveat = entry.caveat().map(|caveat| ("caveat", caveat.name().to_owned()));
+        for (key, value) in conditions(entry).into_iter().chain(caveat) {
             self.insert("INSERT INTO environment (measurement_id, key, value) VALUES (?, ?, ?)", params![id, key, value])?;
         }
         let trace = match &entry.origin {
