@@ -271,3 +271,30 @@ fn running_needs_an_app_and_an_engine() {
         assert!(said.stderr.contains("no container engine at `unix:///nonexistent.sock`"), "{}", said.stderr);
     }
 }
+
+#[test]
+fn servers_without_a_client_count_only_if_asked_for_and_are_said_to_prove_little() {
+    let (_folder, results) = results();
+    // As a server without a client is stored.
+    let summary = results.join("twin/once/summary.json");
+    let text = fs::read_to_string(&summary).unwrap();
+    assert!(text.contains("\"exercise\": \"completion\""), "{text}");
+    fs::write(&summary, text.replace("\"exercise\": \"completion\"", "\"exercise\": \"starts-only\"")).unwrap();
+    let plan = |arguments: &[&str]| say(&[&["plan", "--os", "kerla", "--results", path(&results)], arguments].concat());
+    let without = plan(&[]);
+    assert!(without.stdout.contains("\n2 apps: ") && !without.stdout.contains("twin"), "{}", without.stdout);
+    assert!(without.stderr.contains("left out: twin only starts: no client talks to this server"), "{}", without.stderr);
+    assert!(without.stderr.contains("hint: `--include-weak` counts such apps"), "{}", without.stderr);
+    for arguments in [&["--include-weak"][..], &["--apps", "server,tool,twin"]] {
+        let with = plan(arguments);
+        assert!(with.stdout.contains("\n3 apps: ") && with.stderr.is_empty(), "{}{}", with.stdout, with.stderr);
+    }
+    let shown = say(&["show", "twin", "--results", path(&results)]);
+    assert!(shown.stdout.contains("\nonly starts: no client talks to this server"), "{}", shown.stdout);
+    let listed = say(&["db", "list", "--results", path(&results)]);
+    assert!(listed.stdout.contains("measured, only starts"), "{}", listed.stdout);
+    let profile = say(&["export", "seccomp", "twin", "--results", path(&results)]);
+    assert!(profile.stderr.contains("note: `twin/once` only starts"), "{}", profile.stderr);
+    let table = say(&["db", "export", "--format", "csv", "--results", path(&results)]);
+    assert!(table.stdout.contains(",only starts\n"), "{}", table.stdout);
+}
