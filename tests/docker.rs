@@ -701,3 +701,23 @@ fn an_image_without_a_spec_is_measured_and_an_app_is_traced() {
     let unknown = run(&["trace", "--workload", "nothing", bench.app("plain").to_str().unwrap()]);
     assert_eq!((unknown.code, unknown.errors.contains("it has line")), (Some(2), true), "{}", unknown.errors);
 }
+
+#[test]
+fn a_container_ends_with_its_main_process_and_what_that_left_is_named() {
+    let Some(bench) = Bench::new() else { return };
+    let left = serde_json::json!(["sleep"]);
+    for verb in [&["run", "--features", "none"][..], &["trace"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loupe"));
+        command.args(verb).args(["--format", "json", "--image", "debian:bookworm-slim", "--"]);
+        let run = Run::of({
+            command.args(["/bin/sh", "-c", "sleep 300 & echo started"]).current_dir(bench.results.path());
+            command
+        });
+        assert_eq!(run.code, Some(0), "{}", run.errors);
+        let (verdicts, trace) = (run.events("verdicts").next(), run.events("trace").next());
+        let named = verdicts.map(|verdicts| &verdicts["summary"]["left"]).or_else(|| trace.map(|trace| &trace["left"]));
+        assert_eq!(named.unwrap()["processes"], left, "{verb:?}");
+        assert!(run.time < Duration::from_secs(280), "the child was waited for");
+        assert_eq!(containers_of(run.pid), [""; 0]);
+    }
+}

@@ -656,3 +656,54 @@ fn calls_of_a_foreign_abi_are_named_and_a_program_without_others_is_refused_for_
     assert_eq!(told.code, Some(1), "{}", told.errors);
     assert!(told.event("summary").to_string().contains(reason), "{:#}", told.event("summary"));
 }
+
+#[test]
+fn a_command_ends_with_its_main_process_and_what_it_left_is_named() {
+    if !can_isolate() {
+        return;
+    }
+    let said = "the command ended, but process `sleep` that it left was ended after 0.";
+    for script in ["sleep 300 & echo started", "setsid sh -c 'exec sleep 300 </dev/null >/dev/null 2>&1 &'; echo started"] {
+        let begin = Instant::now();
+        let told = run(&["--features", "none", "--", "sh", "-c", script]);
+        assert_eq!(told.code, Some(0), "{script}: {}", told.errors);
+        let summary = &told.event("verdicts")["summary"];
+        assert_eq!(summary["left"]["processes"], serde_json::json!(["sleep"]), "{script}: {summary:#}");
+        assert!(begin.elapsed() < Duration::from_secs(200), "{script} was waited for");
+
+        let told = Told::of(&mut loupe(&["trace", "--format", "json", "--", "sh", "-c", script]));
+        let trace = told.event("trace");
+        assert_eq!((told.code, &trace["ending"]["exited"]), (Some(0), &Value::from(0)), "{trace:#}");
+        assert_eq!(trace["left"]["processes"], serde_json::json!(["sleep"]), "{trace:#}");
+        assert_eq!(trace["stdout"], serde_json::json!(["started"]));
+        let table = output(&mut loupe(&["trace", "--", "sh", "-c", script]));
+        assert!(text(&table.stdout).contains(said), "{}", text(&table.stdout));
+        let lines = output(&mut loupe(&["trace", "--lines", "--", "sh", "-c", script]));
+        assert!(text(&lines.stderr).contains(said), "{}", text(&lines.stderr));
+    }
+    let shown = output(&mut loupe(&["run", "--features", "none", "--", "sh", "-c", "sleep 300 &"]));
+    assert!(text(&shown.stdout).contains(&format!("left behind: {said}")), "{}", text(&shown.stdout));
+}
+
+#[test]
+fn what_a_command_leaves_is_waited_for_if_asked_to() {
+    if !can_isolate() {
+        return;
+    }
+    // Longer than what does nothing is given.
+    let script = "(sleep 0.7; echo late) & echo early";
+    let trace = |more: &[&str]| {
+        let told = Told::of(&mut loupe(&[&["trace", "--format", "json"], more, &["--", "sh", "-c", script]].concat()));
+        (told.event("trace")["stdout"].clone(), told.event("trace")["left"]["processes"].clone())
+    };
+    assert_eq!(trace(&["--wait-for-children"]), (serde_json::json!(["early", "late"]), Value::Null));
+    let (printed, left) = trace(&[]);
+    assert_eq!((printed, left), (serde_json::json!(["early"]), serde_json::json!(["sh", "sleep"])));
+
+    let told = run(&["--wait-for-children", "--features", "none", "--stdout-matches", "late", "--", "sh", "-c", script]);
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    assert!(told.event("verdicts")["summary"]["left"].is_null());
+    let told = run(&["--wait-for-children", "--timeout", "1s", "--", "sh", "-c", "sleep 300 & echo started"]);
+    assert_eq!(told.code, Some(1), "{}", told.errors);
+    assert!(told.event("summary").to_string().contains("not done after 1.0 s"), "{:#}", told.event("summary"));
+}

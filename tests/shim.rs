@@ -110,6 +110,7 @@ impl Shim {
             processor_limit: None,
             prompt_answers: None,
             settle_above: None,
+            wait_for_children: true,
             traced: None,
             files: vec!["/etc/hostname".to_owned(), "/etc".to_owned(), "/nonexistent".to_owned()],
         };
@@ -319,6 +320,19 @@ fn children_that_end_well_are_no_deaths_however_many_and_quick() {
     let script = "i=0; while [ $i -lt 100 ]; do /bin/true; (exit 7); i=$((i+1)); done; (sleep 0.01 &) ; exit 0";
     let report = run(&["sh", "-c", script], "none", Watch::Treated);
     assert_eq!(report.end.deaths, []);
+}
+
+#[test]
+fn what_the_main_process_leaves_is_ended_unless_it_is_waited_for() {
+    let (left, waiting) = (["sh", "-c", "sleep 300 & echo done"], |launch: &mut Launch| launch.wait_for_children = false);
+    let report = Shim::launch_with(&left, "none", Watch::Treated, waiting).report();
+    assert_eq!(report.end.main, Some(Ending::Exited(0)));
+    assert_eq!((report.end.left.processes, report.end.deaths.len()), (vec!["sleep".to_owned()], 0));
+    assert_eq!(report.end.stdout.text(), "done\n");
+    let about_to_end = ["sh", "-c", "(sleep 0.05; echo late) & echo early"];
+    let report = Shim::launch_with(&about_to_end, "none", Watch::Treated, waiting).report();
+    assert_eq!((report.end.stdout.text().as_ref(), report.end.left.processes.len()), ("early\nlate\n", 0));
+    assert!(report.end.left.milliseconds >= 20, "it lived on for a while: {:?}", report.end.left);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! | number | what may differ from the one before |
 //! |---|---|
 //! | 0 | results stored before there was a number |
-//! | 1 | time for answers of the supervisor in deadlines, late ends that are successes, remarks repeated alone, fallbacks, files that commands write, counts of one run |
+//! | 1 | time for answers of the supervisor in deadlines, late ends that are successes, remarks repeated alone, fallbacks, files that commands write, counts of one run, what a main process leaves is ended |
 
 /// The number of this code.
 pub const VERSION: u32 = 1;

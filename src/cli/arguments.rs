@@ -238,6 +238,9 @@ pub(super) struct SubjectArguments {
     /// Run the command on the bare machine, where what it writes stays; for where the kernel allows no namespaces
     #[arg(long, help_heading = COMMANDS, conflicts_with_all = ["image", "app"])]
     pub(super) no_isolation: bool,
+    /// Wait for every process that the command leaves when its main process ends, instead of ending it after a moment
+    #[arg(long, help_heading = COMMANDS, conflicts_with = "app")]
+    pub(super) wait_for_children: bool,
 }
 
 /// What counts as success of a command.

@@ -9,7 +9,7 @@ use super::table::{Align, Table};
 use super::{RING_CALL, counted, counted_as, rings};
 use crate::syscalls::errno::Errno;
 use crate::syscalls::{Sysno, decode};
-use crate::trial::{CallLog, CallStatistics, Ending, ForeignCall, Observation, ObservedCall, Outcome, Output, Trace};
+use crate::trial::{CallLog, CallStatistics, Ending, ForeignCall, Left, Observation, ObservedCall, Outcome, Output, Trace};
 
 /// Lines of a failed command's standard error that are shown.
 const SHOWN_LINES: usize = 5;
@@ -36,6 +36,9 @@ pub struct TraceJson<'a> {
     foreign: Vec<(u32, u32, u64)>,
     /// The same in words.
     foreign_calls: Vec<ForeignJson>,
+    /// What the main process left when it ended.
+    #[serde(skip_serializing_if = "Left::is_nothing")]
+    left: &'a Left,
     /// What is missing in it, and why; empty for a trace that is whole.
     not_whole: Vec<String>,
     stdout: Vec<String>,
@@ -100,6 +103,7 @@ impl<'a> TraceJson<'a> {
             unknown: &trace.unknown,
             foreign: trace.foreign.iter().map(|(call, count)| (call.architecture, call.number, *count)).collect(),
             foreign_calls: ForeignJson::all(&trace.foreign),
+            left: &trace.left,
             not_whole: missing_in_trace(trace),
             stdout: trace.stdout.last_lines(SHOWN_LINES),
             stderr: trace.stderr.last_lines(SHOWN_LINES),
@@ -129,6 +133,7 @@ impl<'a> TraceJson<'a> {
             unknown: &log.unknown,
             foreign: log.foreign.iter().map(|(call, count)| (call.architecture, call.number, *count)).collect(),
             foreign_calls: ForeignJson::all(&log.foreign),
+            left: &observation.app.left,
             not_whole: missing_in_log(log),
             stdout: observation.app.stdout.last_lines(SHOWN_LINES),
             stderr: observation.app.stderr.last_lines(SHOWN_LINES),
@@ -159,6 +164,7 @@ pub fn observed_text(trace: &Trace, cut_short: bool) -> String {
     text.push_str(&others(&trace.unknown, &trace.foreign));
     text.push_str(&not_whole(&missing_in_trace(trace)));
     text.push_str(&format!("{}\n", observed_closing(trace, cut_short)));
+    text.push_str(&left(&trace.left));
     text.push_str(&complaint(trace.main.as_ref(), &trace.stderr));
     text
 }
@@ -186,6 +192,11 @@ pub fn missing_in_trace(trace: &Trace) -> Vec<String> {
 /// The same of what was watched in a container.
 fn missing_in_log(log: &CallLog) -> Vec<String> {
     log.calls.keys().any(|call| call.name() == RING_CALL).then(rings).into_iter().collect()
+}
+
+/// What the main process left and what became of it, as a line.
+fn left(left: &Left) -> String {
+    if left.processes.is_empty() { String::new() } else { format!("{left}\n") }
 }
 
 fn not_whole(reasons: &[String]) -> String {
@@ -224,6 +235,7 @@ pub fn watched_text(observation: &Observation, outcome: &Outcome) -> String {
          what calls returned and how long they took is not seen in containers, and memory they point to is not shown\n",
         calls.len()
     ));
+    text.push_str(&left(&observation.app.left));
     text.push_str(&complaint(observation.app.main.as_ref(), &observation.app.stderr));
     text
 }
@@ -312,6 +324,7 @@ mod tests {
             main: Some(Ending::Exited(2)),
             threads: 2,
             escaped: 0,
+            left: Left::default(),
             calls: BTreeMap::from([
                 ("close".parse().unwrap(), call(12, &[], 40, "close(3) = 0")),
                 (

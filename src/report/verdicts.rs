@@ -228,6 +228,9 @@ fn epilogue(name: &str, finished: &Finished) -> String {
             foreign.call
         ));
     }
+    if !summary.left.processes.is_empty() {
+        text.push_str(&format!("left behind: {}\n", summary.left));
+    }
     for missing in not_seen(finished) {
         text.push_str(&format!("not seen: {missing}\n"));
     }

@@ -20,6 +20,7 @@ mod aftermath;
 mod control;
 mod empty_file;
 mod launch;
+mod lingering;
 mod listening;
 mod memory;
 mod nest;

@@ -68,6 +68,8 @@ struct Stat {
     zombie: bool,
     /// In uninterruptible sleep.
     blocked: bool,
+    /// Running, able to, in uninterruptible sleep, or stopped by an observer.
+    busy: bool,
     parent: i32,
     start: u64,
     /// User and system time, that of collected children included.
@@ -94,6 +96,7 @@ impl Stat {
             name: lossless(name),
             zombie: matches!(field(3)?, "Z" | "X"),
             blocked: field(3)? == "D",
+            busy: matches!(field(3)?, "R" | "D" | "t"),
             parent: field(4)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
             ticks: (14..=17).filter_map(|number| field(number)?.parse::<u64>().ok()).sum(),
@@ -248,6 +251,13 @@ impl Processes {
         self.known.keys().copied().filter(|pid| Stat::read(*pid).is_some_and(|stat| !stat.zombie)).collect()
     }
 
+    /// The names of the processes, as far as they are known.
+    pub(super) fn names(&self, pids: &[i32]) -> Vec<String> {
+        let mut names: Vec<_> = pids.iter().filter_map(|pid| Some(self.known.get(pid)?.name.clone())).collect();
+        names.sort();
+        names
+    }
+
     /// Longest time that one of the processes, also of those that are gone, waited for a disk or for a processor, as far as its main
     /// thread tells.
     pub(super) fn longest_wait(&self) -> Duration {
@@ -319,6 +329,12 @@ pub(super) fn starved(pids: &[i32]) -> Duration {
 pub(super) fn own_wait() -> Duration {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     threads.filter_map(|thread| wait_of_thread(thread.path().join("schedstat"))).sum()
+}
+
+/// Whether a thread of the processes runs, or would if it got a processor or what it waits for on a disk; or stands still for an observer.
+pub(super) fn are_busy(pids: &[i32]) -> bool {
+    let threads = pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten().flatten();
+    threads.filter_map(|thread| Stat::parse(&fs::read(thread.path().join("stat")).ok()?)).any(|stat| stat.busy)
 }
 
 fn wait_of_thread(schedstat: impl AsRef<std::path::Path>) -> Option<Duration> {

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 
 use super::control::{self, Control, Signals, wait_for};
 use super::launch::PathRules;
+use super::lingering::Lingering;
 use super::notify::{Notifier, Shared};
 use super::output::Capture;
 use super::processes::{self, Processes, Realm};
@@ -24,7 +25,7 @@ use super::{Context, ShimError, launch, memory, tracer};
 use crate::filter;
 use crate::syscalls::Architecture;
 use crate::trial::wire::{AppReport, Command, Event, FILE_LIMIT, Launch};
-use crate::trial::{AppEnd, Ending, Output};
+use crate::trial::{AppEnd, Ending, Left, Output};
 
 /// Capability that the shim needs to look into processes of another user, and the app must not have (`linux/capability.h`).
 pub(super) const CAP_SYS_PTRACE: libc::c_ulong = 19;
@@ -120,6 +121,8 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
         answers_count: surroundings.answers_count,
         main: None,
         announced: false,
+        wait_for_children: request.wait_for_children,
+        lingering: None,
         processor_limit: request.processor_limit,
         files: request.files,
         settle_above: request.settle_above,
@@ -214,6 +217,10 @@ struct Supervisor {
     main: Option<Ending>,
     /// Whether the host knows that.
     announced: bool,
+    /// Whether what the main process leaves is waited for, however long it lives.
+    wait_for_children: bool,
+    /// Set once the main process has ended.
+    lingering: Option<Lingering>,
     /// Processor time of which the host is to be told.
     processor_limit: Option<Duration>,
     /// What the report is to bring along.
@@ -272,12 +279,22 @@ impl Supervisor {
                 let begin = Instant::now();
                 self.app.shared.processes().scan().context("cannot read /proc")?;
                 self.watch_processor_time(control)?;
+                if self.has_lingered() {
+                    return Ok(());
+                }
                 next_scan = Instant::now() + SCAN_INTERVAL.max(begin.elapsed() * SCAN_SHARE);
             }
             if let Some(error) = self.app.shared.take_failure() {
                 return Err(error).context("cannot answer the app's system calls");
             }
         }
+    }
+
+    /// Whether what the main process left has had its time.
+    fn has_lingered(&mut self) -> bool {
+        let living = self.app.shared.processes().living();
+        let over = self.lingering.as_mut().is_some_and(|lingering| lingering.is_over(&living));
+        over && !self.wait_for_children
     }
 
     /// Tells the host, once, when the app has taken as much processor time as it may.
@@ -321,6 +338,7 @@ impl Supervisor {
                     let ending = processes.reaped(pid, status);
                     if pid == self.app.main.as_raw() {
                         self.main = Some(ending);
+                        self.lingering = Some(Lingering::begin());
                     }
                 }
                 Ok(None) => return Ok(false),
@@ -341,6 +359,12 @@ impl Supervisor {
             (processes.living(), processes.deaths().to_vec(), processes.longest_wait())
         };
         let main_lives = living.contains(&self.app.main.as_raw());
+        let left = match &self.lingering {
+            Some(lingering) if self.announced || !living.is_empty() => {
+                Left { processes: shared.processes().names(&living), milliseconds: lingering.milliseconds() }
+            }
+            Some(_) | None => Left::default(),
+        };
         let (open_files, settling) = self.open_files(&living);
         let peak_of_living = processes::peak_rss_kib(&living);
         // An app that waits for an answer waits as long as the supervisor does.
@@ -357,6 +381,7 @@ impl Supervisor {
         let end = AppEnd {
             daemonised: self.main.is_some() && !living.is_empty(),
             main: self.main,
+            left,
             deaths,
             out_of_memory,
             stdout: finish(stdout),

@@ -62,7 +62,20 @@ impl Text {
 fn canonical_text(app: &AppSpec, workload: &Workload) -> Text {
     let AppSpec { name: _, directory: _, description: _, image: source, build_arguments, workloads: _ } = app;
     // How well an app does is no reason for a verdict.
-    let Workload { name, kind, command, environment, port, client, stay_up, success, throughput: _, timeout, limits } = workload;
+    let Workload {
+        name,
+        kind,
+        command,
+        environment,
+        port,
+        client,
+        stay_up,
+        wait_for_children,
+        success,
+        throughput: _,
+        timeout,
+        limits,
+    } = workload;
     let mut text = Text(b"loupe workload 1\n".to_vec());
     // What came later has no line where it is not used: the fingerprints of everything before stay what they are.
     if source.is_some() {
@@ -82,6 +95,9 @@ fn canonical_text(app: &AppSpec, workload: &Workload) -> Text {
     }
     add_client(&mut text, client.as_ref());
     text.number("stay-up", &stay_up.as_nanos());
+    if *wait_for_children {
+        text.field("wait-for-children", b"");
+    }
     add_success(&mut text, success);
     match timeout {
         None => text.field("timeout", b"by baseline"),
@@ -165,6 +181,7 @@ mod tests {
                 environment: variables("LANG", "C"),
             }),
             stay_up: Duration::from_secs(1),
+            wait_for_children: false,
             success: Success {
                 exit_code: 0,
                 stdout_matches: regex("a"),
@@ -209,7 +226,7 @@ mod tests {
     #[test]
     fn every_field_changes_the_fingerprint() {
         type Change = fn(&mut Workload);
-        let changes: [Change; 31] = [
+        let changes: [Change; 32] = [
             |w| w.name.push('2'),
             |w| w.kind = Some(Kind::RunToCompletion),
             |w| w.kind = None,
@@ -225,6 +242,7 @@ mod tests {
             |w| w.client.as_mut().unwrap().command.push("-t1".to_owned()),
             |w| w.client.as_mut().unwrap().environment.clear(),
             |w| w.stay_up += Duration::from_millis(1),
+            |w| w.wait_for_children = true,
             |w| w.success.exit_code = 1,
             |w| w.success.stdout_matches.clear(),
             |w| w.success.stderr_matches.clear(),

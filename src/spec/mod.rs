@@ -42,6 +42,7 @@
 //! | `client.command` | list of strings | has to be given |
 //! | `client.environment` | mapping | none |
 //! | `stay-up` | time that a server without a client has to live after it listens | `1s` |
+//! | `wait-for-children` | `true`: what runs to completion is over when every process that it left is | `false`: those are ended soon |
 //! | `success.exit-code` | 0 to 255, of the client, or of the app without one | `0` |
 //! | `success.stdout-matches`, `stderr-matches` | pattern or list of patterns, each has to match | none |
 //! | `success.stdout-forbids`, `stderr-forbids` | pattern or list of patterns, none may match | none |

@@ -40,6 +40,8 @@ pub struct Workload {
     pub client: Option<Client>,
     /// How long a server without a client has to stay up after it listens.
     pub stay_up: Duration,
+    /// Whether a run is over only when every process that the main process left has ended, too. Servers may leave processes anyway.
+    pub wait_for_children: bool,
     /// What counts as success.
     pub success: Success,
     /// Finds in the standard output of the client, or of the app without one, how much was done per time: its first group is a number.
@@ -62,6 +64,7 @@ impl Workload {
             port: None,
             client: None,
             stay_up: Self::DEFAULT_STAY_UP,
+            wait_for_children: false,
             success: Success::default(),
             throughput: None,
             timeout: None,

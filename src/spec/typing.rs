@@ -189,6 +189,18 @@ fn in_units(bytes: u64) -> String {
     format!("{}{unit}", bytes >> shift)
 }
 
+/// `true` or `false`.
+pub(super) fn boolean(node: &Node, what: &str, problems: &mut Problems) -> Option<bool> {
+    match &node.content {
+        Content::Scalar { text, .. } if text == "true" => Some(true),
+        Content::Scalar { text, .. } if text == "false" => Some(false),
+        Content::Scalar { .. } | Content::Sequence(_) | Content::Mapping(_) | Content::Invalid => {
+            wrong(node, what, "`true` or `false`", problems);
+            None
+        }
+    }
+}
+
 /// A list, each of whose items is a scalar.
 pub(super) fn list<'a>(node: &'a Node, what: &str, problems: &mut Problems) -> Option<&'a [Node]> {
     let Content::Sequence(items) = &node.content else {

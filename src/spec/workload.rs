@@ -15,7 +15,7 @@ use super::tree::{Content, Node};
 use super::typing::{self, Fields};
 
 /// The keys of an entry of `workloads`.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "kind",
     "command",
@@ -23,6 +23,7 @@ const KEYS: [&str; 13] = [
     "ready",
     "client",
     "stay-up",
+    "wait-for-children",
     "success",
     "throughput",
     "timeout",
@@ -59,6 +60,10 @@ pub(super) fn workload(node: &Node, dockerfiles: &Path, problems: &mut Problems)
             .get("stay-up")
             .and_then(|node| typing::duration(node, "stay-up", Duration::ZERO..=LONGEST, problems))
             .unwrap_or(Workload::DEFAULT_STAY_UP),
+        wait_for_children: fields
+            .get("wait-for-children")
+            .and_then(|node| typing::boolean(node, "wait-for-children", problems))
+            .unwrap_or(false),
         success: fields.get("success").map(|node| success(node, dockerfiles, problems)).unwrap_or_default(),
         throughput: fields.get("throughput").and_then(|node| throughput(node, problems)),
         timeout: fields
@@ -107,6 +112,11 @@ fn kind(fields: &Fields<'_>, problems: &mut Problems) -> Option<Kind> {
                 .at(at, format!("`{key}` belongs to a server, but this workload's `kind` is `run-to-completion`"))
                 .hint(format!("remove `{key}`, or write `kind: server`"));
         }
+    }
+    if let (Kind::Server, Some(at)) = (kind, fields.place("wait-for-children")) {
+        problems
+            .at(at, "`wait-for-children` belongs to `run-to-completion`, but this workload's `kind` is `server`")
+            .hint("a server may leave processes: remove `wait-for-children`");
     }
     if let (Kind::Server, Some(_), Some(at)) = (kind, fields.get("client"), fields.place("stay-up")) {
         problems.at(at, "`stay-up` has no meaning beside a `client`").hint("the server has to stay up until its client is done");

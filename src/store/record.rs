@@ -12,8 +12,8 @@ use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
 use crate::trial::{
-    self, Aftermath, CallLog, CallStatistics, Care, Deadline, Death, Ending, ForeignCall, Intervention, Item, Measures, NewUse,
-    Observation, Outcome, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
+    self, Aftermath, CallLog, CallStatistics, Care, Deadline, Death, Ending, ForeignCall, Intervention, Item, Left, Measures,
+    NewUse, Observation, Outcome, Output, Purpose, Timings, TrialId, TrialRequest, Watch,
 };
 
 /// Lines kept of the end of each output stream.
@@ -140,6 +140,9 @@ pub struct AppRecord {
     pub ending: Option<Ending>,
     /// Whether descendants lived on after the main process.
     pub daemonised: bool,
+    /// What lived on then and was ended; nothing is told of what servers leave.
+    #[serde(skip_serializing_if = "Left::is_nothing", default)]
+    pub left: Left,
     /// Processes that died of a signal.
     pub deaths: Vec<Death>,
     /// Whether the memory limit was hit.
@@ -249,6 +252,7 @@ impl TrialRecord {
             app: AppRecord {
                 ending: app.main.clone(),
                 daemonised: app.daemonised,
+                left: app.left.clone(),
                 deaths: app.deaths.clone(),
                 out_of_memory: app.out_of_memory,
                 peak_rss_kib: app.peak_rss_kib,
@@ -305,7 +309,8 @@ impl TrialRecord {
         let durations = &self.durations;
         let measures = Measures {
             throughput: self.throughput_thousandths,
-            time: Duration::from_millis(durations.workload_ms.saturating_sub(durations.ready_ms.unwrap_or(0))),
+            time: Duration::from_millis(durations.workload_ms.saturating_sub(durations.ready_ms.unwrap_or(0)))
+                .saturating_sub(self.app.left.time()),
             own_time: self.client.is_none() && self.app.ending.is_some(),
             peak_rss_kib: self.app.peak_rss_kib,
             cpu_time: Duration::from_millis(self.app.cpu_ms),

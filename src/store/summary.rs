@@ -12,7 +12,7 @@ use super::date::Date;
 use super::files::FORMAT;
 use super::record::{ForeignCount, TrialRecord, milliseconds};
 use crate::explore::{Culprit, Joint, Measured, Origin, Refusal, Row, Settings, Strategy, TreatmentResult, Verdict};
-use crate::trial::{Degradation, Intervention, Item, Purpose, Treatment};
+use crate::trial::{Degradation, Intervention, Item, Left, Purpose, Treatment};
 
 /// What makes a campaign the same campaign. If any of it changes, what was measured before does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,6 +262,9 @@ pub struct Summary {
     pub foreign_calls: Vec<ForeignCount>,
     /// Native calls that no table knows, by number, counted likewise.
     pub unknown_calls: BTreeMap<u32, u64>,
+    /// What the main process left when it ended, and was ended then, in a run without any intervention.
+    #[serde(skip_serializing_if = "Left::is_nothing", default)]
+    pub left: Left,
     /// Number of trials.
     pub trials: u32,
     /// Time of all trials added up, those that ran side by side included.
@@ -327,12 +330,20 @@ impl Summary {
             incomplete: measured.incomplete.clone(),
             foreign_calls: foreign.into_iter().map(|(call, count)| ForeignCount { call, count }).collect(),
             unknown_calls,
+            left: most_left(records),
             trials: count(records.len()),
             trials_ms: records.iter().map(|record| record.durations.total_ms).sum(),
             elapsed_ms: milliseconds(elapsed),
             verdicts_sha256: sha256(verdicts_csv),
         }
     }
+}
+
+/// What was left in that run without any intervention in which most processes were.
+fn most_left(records: &[TrialRecord]) -> Left {
+    let lefts = records.iter().filter(|record| record.intervention.is_empty()).map(|record| &record.app.left);
+    let most = lefts.filter(|left| !left.processes.is_empty()).max_by_key(|left| left.processes.len());
+    most.cloned().unwrap_or_default()
 }
 
 /// `refused.json`: why a campaign could not be measured, with all of its evidence.

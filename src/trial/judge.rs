@@ -125,7 +125,7 @@ pub fn measures(workload: &Workload, observation: &Observation) -> Measures {
     let timings = &observation.timings;
     Measures {
         throughput: workload.throughput.as_ref().and_then(|pattern| throughput(pattern, &output.text())),
-        time: timings.workload.saturating_sub(timings.ready.unwrap_or_default()),
+        time: timings.workload.saturating_sub(timings.ready.unwrap_or_default()).saturating_sub(app.left.time()),
         own_time: observation.client.is_none() && app.main.is_some(),
         peak_rss_kib: app.peak_rss_kib,
         cpu_time: app.cpu_time,
@@ -161,7 +161,7 @@ fn failure(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Obs
         Kind::RunToCompletion => wrong_exit(observation, success.exit_code),
     };
     end_of_main
-        .or_else(|| late(kind, port, observation))
+        .or_else(|| late(workload, kind, port, observation))
         .or_else(|| client_failure(observation, success.exit_code))
         .or_else(|| {
             let (stdout, stderr) = match &observation.client {
@@ -195,9 +195,12 @@ fn wrong_exit(observation: &Observation, expected: i32) -> Option<FailCause> {
 }
 
 /// A trial that was ended because its time was over. What had ended by itself when stock was taken is not late: how it ended decides.
-fn late(kind: Kind, port: Option<u16>, observation: &Observation) -> Option<FailCause> {
+fn late(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Observation) -> Option<FailCause> {
     let ended = match (kind, &observation.client) {
-        (Kind::RunToCompletion, _) => observation.app.main.is_some(),
+        // Where its children are waited for, those that had to be ended are late.
+        (Kind::RunToCompletion, _) => {
+            observation.app.main.is_some() && !(workload.wait_for_children && !observation.app.left.processes.is_empty())
+        }
         (Kind::Server, client) => client.as_ref().is_some_and(|client| client.ending.is_some()),
     };
     if ended {
@@ -275,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::spec::{Client, ImageSource};
-    use crate::trial::{CheckEnd, ClientEnd, Death, NewUse};
+    use crate::trial::{CheckEnd, ClientEnd, Death, Left, NewUse};
 
     fn workload() -> Workload {
         Workload::named("test")
@@ -550,6 +553,20 @@ mod tests {
         assert!(doubtful(Care::Patient, &late, &observation), "it had, the client had not");
         assert!(!doubtful(Care::Usual, &Outcome::Pass, &observation));
         assert!(!doubtful(Care::Usual, &mismatch, &good_run()), "what the app prints itself does not depend on time");
+    }
+
+    #[test]
+    fn what_a_main_process_leaves_is_late_only_where_it_is_waited_for() {
+        let mut observation = good_run();
+        observation.app.left = Left { processes: vec!["sleep".to_owned()], milliseconds: 200 };
+        observation.timings.workload = Duration::from_millis(210);
+        assert_eq!(run(&workload(), &observation), Outcome::Pass);
+        assert_eq!(measures(&workload(), &observation).time, Duration::from_millis(10), "ending it is no time of the app's");
+        let waiting = Workload { wait_for_children: true, ..workload() };
+        observation.deadline = Some(Duration::from_secs(3));
+        assert_eq!(run(&waiting, &observation), Outcome::Fail(FailCause::Deadline { deadline_ms: 3000 }));
+        observation.app.left.processes.clear();
+        assert_eq!(run(&waiting, &observation), Outcome::Pass, "all had ended when stock was taken");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use item::{Item, UnknownItem};
 #[cfg(feature = "cli")]
 pub use judge::{is_doubtful, judge, measures, settle};
 pub use measures::{Degradation, Measure, Measures};
-pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Observation, Output, Timings, Trouble};
+pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Left, Observation, Output, Timings, Trouble};
 #[cfg(feature = "cli")]
 pub use outcome::{FailCause, InconclusiveCause, Outcome};
 pub use trace::{Observe, ObservedCall, Trace};

@@ -25,6 +25,48 @@ pub struct Death {
     pub signal: String,
 }
 
+/// What lived on after the main process had ended, and was ended then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+pub struct Left {
+    /// The names of the processes (`comm`), in order.
+    pub processes: Vec<String>,
+    /// Milliseconds from the end of the main process until these were ended, or everything had ended by itself.
+    pub milliseconds: u64,
+}
+
+impl Left {
+    /// Whether nothing lived on.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.processes.is_empty() && self.milliseconds == 0
+    }
+
+    /// The time for which anything lived on.
+    #[must_use]
+    pub const fn time(&self) -> Duration {
+        Duration::from_millis(self.milliseconds)
+    }
+}
+
+impl std::fmt::Display for Left {
+    /// `the command ended, but process `sleep` that it left was ended after 0.2 s`; empty if no process had to be ended.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        /// Names that are printed.
+        const MOST: usize = 3;
+        let (shown, more) = self.processes.split_at(self.processes.len().min(MOST));
+        let mut names: Vec<_> = shown.iter().map(|name| format!("`{name}`")).collect();
+        if !more.is_empty() {
+            names.push(format!("{} more", more.len()));
+        }
+        let Some(last) = names.pop() else { return Ok(()) };
+        let (processes, were) = if names.is_empty() { ("process", "was") } else { ("processes", "were") };
+        let names = if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) };
+        let (seconds, tenths) = (self.milliseconds / 1000, self.milliseconds % 1000 / 100);
+        write!(formatter, "the command ended, but {processes} {names} that it left {were} ended after {seconds}.{tenths} s")
+    }
+}
+
 /// A bounded copy of an output stream: its beginning and its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {
@@ -59,6 +101,8 @@ pub struct AppEnd {
     pub main: Option<Ending>,
     /// Whether descendants lived on after the main process ended (a daemonised app).
     pub daemonised: bool,
+    /// What that was, and when it was ended. Servers may leave processes: nothing is told of them.
+    pub left: Left,
     /// The processes that died of a signal, the main process included.
     pub deaths: Vec<Death>,
     /// Whether the kernel killed a process of the app for lack of memory.
@@ -154,4 +198,20 @@ pub struct Observation {
     pub calls: CallLog,
     /// Where the time went.
     pub timings: Timings,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_is_named() {
+        let left = |names: &[&str]| Left { processes: names.iter().map(|name| (*name).to_owned()).collect(), milliseconds: 250 };
+        assert_eq!(left(&[]).to_string(), "");
+        assert_eq!(left(&["sleep"]).to_string(), "the command ended, but process `sleep` that it left was ended after 0.2 s");
+        assert_eq!(
+            left(&["a", "b", "c", "d", "e"]).to_string(),
+            "the command ended, but processes `a`, `b`, `c` and 2 more that it left were ended after 0.2 s"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Ending, ForeignCall, Output};
+use super::{Ending, ForeignCall, Left, Output};
 use crate::syscalls::Sysno;
 
 /// A command to be observed.
@@ -15,6 +15,8 @@ pub struct Observe {
     pub lines: bool,
     /// Bytes kept of each output stream.
     pub output_limit: usize,
+    /// Whether it is over only when every process that its main process left has ended, too.
+    pub wait_for_children: bool,
 }
 
 /// One call of a command, all times that it was made taken together.
@@ -52,6 +54,8 @@ pub struct Trace {
     pub unknown: BTreeMap<u32, u64>,
     /// Calls of a foreign ABI, with their count.
     pub foreign: BTreeMap<ForeignCall, u64>,
+    /// What was left when the main process had ended.
+    pub left: Left,
     /// The command's standard output.
     pub stdout: Output,
     /// Its standard error.

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{
-    AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Item, NewUse, Observe, Output, Trace, Watch,
+    AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Item, Left, NewUse, Observe, Output, Trace, Watch,
 };
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
@@ -230,6 +230,8 @@ pub struct Launch {
     pub prompt_answers: Option<u64>,
     /// Open files above which the supervisor waits, for a moment, until their number has stopped changing; `None` to count at once.
     pub settle_above: Option<u64>,
+    /// Whether the app is over only when every process that its main process left has ended, too, or the host says so.
+    pub wait_for_children: bool,
     /// What the traces saw, where the use of anything else is to be noted.
     pub traced: Option<BTreeSet<Item>>,
     /// Absolute paths of files that the report is to bring along.
@@ -314,7 +316,8 @@ impl Command {
                 let mut frame = Frame::new("launch")
                     .field("intervention", &launch.intervention)
                     .field("watch", &launch.watch.name())
-                    .field("output-limit", &launch.output_limit);
+                    .field("output-limit", &launch.output_limit)
+                    .field("wait-for-children", &launch.wait_for_children);
                 if let Some(limit) = launch.processor_limit {
                     frame = frame.field("processor-microseconds", &limit.as_micros());
                 }
@@ -374,6 +377,7 @@ impl Command {
                     processor_limit: frame.optional("processor-microseconds")?.map(Duration::from_micros),
                     prompt_answers: frame.optional("prompt-answers")?,
                     settle_above: frame.optional("settle-above")?,
+                    wait_for_children: frame.parse("wait-for-children")?,
                     traced: children.iter().find(|child| child.kind == "traced").map(traced).transpose()?,
                 })
             }
@@ -594,6 +598,14 @@ fn read_output(frame: &Frame, stdout: &mut Output, stderr: &mut Output) -> Resul
     Ok(())
 }
 
+fn with_left(frame: Frame, left: &Left) -> Frame {
+    frame.field("left-milliseconds", &left.milliseconds)
+}
+
+fn left_frames(left: &Left) -> impl Iterator<Item = Frame> + '_ {
+    left.processes.iter().map(|name| Frame::new("left").field("process", name))
+}
+
 fn report_frame(report: &AppReport) -> Frame {
     let AppReport { end, calls, files } = report;
     let mut frame = with_ending(Frame::new("report"), end.main.as_ref())
@@ -602,10 +614,12 @@ fn report_frame(report: &AppReport) -> Frame {
         .field("peak-rss-kib", &end.peak_rss_kib)
         .field("cpu-microseconds", &end.cpu_time.as_micros())
         .field("starved-microseconds", &end.starved.as_micros());
+    frame = with_left(frame, &end.left);
     if let Some(open_files) = end.open_files {
         frame = frame.field("open-files", &open_files);
     }
     let mut children = vec![output_frame("stdout", &end.stdout), output_frame("stderr", &end.stderr)];
+    children.extend(left_frames(&end.left));
     for death in &end.deaths {
         children.push(Frame::new("death").field("process", &death.process).field("signal", &death.signal));
     }
@@ -663,6 +677,7 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
         cpu_time: Duration::from_micros(frame.parse("cpu-microseconds")?),
         open_files: frame.optional("open-files")?,
         starved: Duration::from_micros(frame.parse("starved-microseconds")?),
+        left: Left { milliseconds: frame.parse("left-milliseconds")?, processes: Vec::new() },
         ..AppEnd::default()
     };
     let mut calls = CallLog::default();
@@ -673,6 +688,7 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
                 files.insert(child.text("path")?.to_owned(), child.body.clone());
             }
             "output" => read_output(&child, &mut end.stdout, &mut end.stderr)?,
+            "left" => end.left.processes.push(child.text("process")?.to_owned()),
             "death" => {
                 end.deaths.push(Death { process: child.text("process")?.to_owned(), signal: child.text("signal")?.to_owned() });
             }
@@ -793,6 +809,7 @@ mod tests {
             end: AppEnd {
                 main: Some(Ending::Signaled("SIGSEGV".to_owned())),
                 daemonised: true,
+                left: Left { processes: vec!["a b\n".to_owned(), String::new()], milliseconds: 250 },
                 deaths: vec![Death { process: "a b\nc%".to_owned(), signal: "SIGSEGV".to_owned() }],
                 out_of_memory: true,
                 stdout: Output { kept: b"one\n#2\0\xff".to_vec(), dropped: 3 },
@@ -826,6 +843,7 @@ mod tests {
             processor_limit: Some(Duration::from_micros(7)),
             prompt_answers: Some(30_000),
             settle_above: Some(17),
+            wait_for_children: true,
             traced: Some(["read", "ioctl(TCGETS)", "/sys/block/[disk]"].map(|text| text.parse().unwrap()).into()),
             files: vec!["/var/lib/a b".into()],
         };

@@ -100,6 +100,7 @@ fn the_kind_follows_from_keys_that_only_servers_have() {
     let alone = workload("alone");
     assert_eq!((alone.kind, alone.stay_up), (Some(Kind::Server), Duration::from_millis(500)));
     assert_eq!(workload("version").kind, Some(Kind::RunToCompletion));
+    assert!(workload("version").wait_for_children && !alone.wait_for_children);
 }
 
 #[test]

@@ -82,6 +82,7 @@ pub(in crate::cli) fn spec_of_subject(name: &Name, subject: &SubjectArguments) -
     let workload = Workload {
         kind: if subject.image.is_none() { Some(Kind::RunToCompletion) } else { None },
         command,
+        wait_for_children: subject.wait_for_children,
         ..Workload::named(&name.workload)
     };
     AppSpec {
@@ -160,6 +161,7 @@ mod tests {
             input: None,
             network: false,
             no_isolation: false,
+            wait_for_children: false,
         }
     }
 

@@ -15,7 +15,7 @@ use super::settings::Environment;
 use super::status::{Status, WrongUsage};
 use crate::campaign::{Stop, watch_once};
 use crate::engine::docker::DockerEngine;
-use crate::engine::process::Observed;
+use crate::engine::process::{Observed, Observing};
 use crate::report::{self, TraceJson};
 use crate::spec::{AppSpec, Roots, Workload, load_app};
 use crate::trial::{Observe, Outcome};
@@ -56,10 +56,17 @@ async fn observed(
     let isolation = engine.isolation().await?.to_owned();
     printer.note(&format!("isolation: {isolation}"));
     let command = arguments.subject.command.clone();
-    let observe = Observe { command: command.clone(), lines: arguments.lines, output_limit: OUTPUT_LIMIT };
+    let observe = Observe {
+        command: command.clone(),
+        lines: arguments.lines,
+        output_limit: OUTPUT_LIMIT,
+        wait_for_children: arguments.subject.wait_for_children,
+    };
     let json = arguments.format == Format::Json;
-    let tell = |line: &str| {
-        if json { sink.json(&serde_json::json!({ "event": "line", "text": line })) } else { sink.line(line) }
+    let tell = |happening: Observing<'_>| match happening {
+        Observing::Line(line) if json => sink.json(&serde_json::json!({ "event": "line", "text": line })),
+        Observing::Line(line) => sink.line(line),
+        Observing::MainEnded => {}
     };
     let enough = async {
         match arguments.timeout {
@@ -74,6 +81,9 @@ async fn observed(
                 sink.json(&TraceJson::observed(&command, &isolation, &trace, cut_short));
             } else if arguments.lines {
                 printer.note(&report::observed_closing(&trace, cut_short));
+                if !trace.left.processes.is_empty() {
+                    printer.note(&trace.left.to_string());
+                }
                 report::missing_in_trace(&trace).iter().for_each(|reason| printer.note(&format!("not whole: {reason}")));
             } else {
                 sink.text(&report::observed_text(&trace, cut_short));

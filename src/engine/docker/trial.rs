@@ -18,7 +18,7 @@ use crate::engine::supervisor::{self, Conversation as _};
 use crate::shim;
 use crate::spec::{Kind, Workload};
 use crate::trial::wire::{AppReport, Command, Event, FILE_LIMIT, Job, JobEnd, JobFile, Launch};
-use crate::trial::{CheckEnd, ClientEnd, Deadline, Ending, Observation, Output, Timings, TrialRequest, Trouble};
+use crate::trial::{CheckEnd, ClientEnd, Deadline, Ending, Left, Observation, Output, Timings, TrialRequest, Trouble};
 
 /// Longest wait for a shim to do what takes it milliseconds: launch, kill, report.
 const SHIM_LIMIT: Duration = Duration::from_secs(20);
@@ -92,6 +92,9 @@ impl Setting<'_> {
             // The engine may read what the app's user may not.
             report.files = self.collect_files(&container.id).await?;
         }
+        if self.subject.kind == Kind::Server {
+            report.end.left = Left::default();
+        }
         observation.app = report.end;
         observation.calls = report.calls;
         observation.files = report.files;
@@ -128,6 +131,8 @@ impl Setting<'_> {
             processor_limit: deadline.processor,
             prompt_answers: deadline.prompt_answers,
             settle_above: deadline.settle_above,
+            // A server may well be what its main process leaves.
+            wait_for_children: self.subject.kind == Kind::Server || self.workload.wait_for_children,
             traced: request.traced.as_deref().cloned(),
             files: match maker {
                 Maker::Engine => Vec::new(),

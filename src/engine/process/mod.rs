@@ -8,7 +8,7 @@
 //! |---|---|
 //! | files | those of the machine; what it writes goes to memory and is forgotten, up to 1 GiB per trial |
 //! | network | one of its own with loopback alone, or the machine's if asked for |
-//! | processes | a pid namespace of its own; all of it is killed when the trial is over |
+//! | processes | a pid namespace of its own; what the main process leaves is ended a moment after it, and named |
 //! | user | the one that runs Loupe; `no_new_privs` is set, so set-user-id programs have no effect |
 //! | devices | `/dev/null` and the like, pseudo-terminals; `/sys` and the switches in `/proc` are read-only |
 //! | environment, working directory | Loupe's |
@@ -37,7 +37,7 @@ use crate::syscalls::Architecture;
 use crate::trial::wire::Nest;
 use conversation::{Conversation, Place};
 use executable::Executable;
-pub use observe::Observed;
+pub use observe::{Observed, Observing};
 pub use session::ProcessSession;
 
 /// What to do where the kernel or its settings allow no namespaces.

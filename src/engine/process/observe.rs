@@ -23,8 +23,17 @@ pub enum Observed {
     NotStarted(String),
 }
 
+/// Something that happens while a command is observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observing<'a> {
+    /// A call is over, or something else happened: as a person reads it.
+    Line(&'a str),
+    /// The main process has ended, and others live on.
+    MainEnded,
+}
+
 impl ProcessEngine {
-    /// Runs a command once and tells every call of it, where that is asked for, to `tell`. The command is ended when `enough` is.
+    /// Runs a command once and tells `tell` what happens: every call, where that is asked for. The command is ended when `enough` is.
     ///
     /// # Errors
     /// [`EngineError::NoIsolation`] if the command cannot be kept apart from the machine although it has to, and others if
@@ -32,7 +41,7 @@ impl ProcessEngine {
     pub async fn observe(
         &self,
         observe: Observe,
-        mut tell: impl FnMut(&str),
+        mut tell: impl FnMut(Observing<'_>),
         enough: impl Future<Output = ()>,
     ) -> Result<Observed, EngineError> {
         self.isolation().await?;
@@ -53,14 +62,14 @@ impl ProcessEngine {
                 }
             };
             match event {
-                Event::Line { text } => tell(&text),
+                Event::Line { text } => tell(Observing::Line(&text)),
+                Event::MainEnded { .. } => tell(Observing::MainEnded),
                 Event::Traced(trace) => break Observed::Over { trace, cut_short },
                 Event::NotStarted { message } => break Observed::NotStarted(message),
                 Event::Trouble { message } => return Err(failed(message)),
                 Event::Nested { .. }
                 | Event::Hello
                 | Event::Installed
-                | Event::MainEnded { .. }
                 | Event::Exhausted
                 | Event::Report(_)
                 | Event::NetworkReady

@@ -80,6 +80,7 @@ async fn launch(
         processor_limit: deadline.processor,
         prompt_answers: deadline.prompt_answers,
         settle_above: deadline.settle_above,
+        wait_for_children: session.workload.wait_for_children,
         traced: request.traced.as_deref().cloned(),
         files: Vec::new(),
     };

@@ -21,7 +21,7 @@ use crate::trial::wire::Event;
 use crate::trial::{Ending, Observe, Trace};
 use record::Record;
 use untraced::Untraced;
-use watcher::Watcher;
+use watcher::{Taken, Watcher};
 
 /// Runs a command as the host asks and tells what it did.
 pub(super) fn run(surroundings: &Surroundings, request: &Observe, control: &mut Control) -> Result<(), ShimError> {
@@ -50,21 +50,25 @@ pub(super) fn run(surroundings: &Surroundings, request: &Observe, control: &mut 
     let commands = control.listener().context("cannot listen to the host")?;
     let watcher = Watcher::start(commands, [stdout, stderr], request.output_limit, surroundings.realm)?;
     let record = Record::new(request.lines);
-    let mut observer = Observer { main, ending: None, record, untraced: Untraced::new() };
+    let wait_for_children = request.wait_for_children;
+    let mut observer = Observer { main, wait_for_children, ending: None, record, untraced: Untraced::new(), watcher };
     observer.begin(control)?;
     observer.observe(control)?;
-    let [stdout, stderr] = watcher.finish()?;
-    let Observer { ending, record, .. } = observer;
-    let trace = Trace { main: ending, stdout, stderr, ..record.finish() };
+    let Observer { ending, record, watcher, .. } = observer;
+    let Taken { outputs: [stdout, stderr], left } = watcher.finish()?;
+    let trace = Trace { main: ending, left, stdout, stderr, ..record.finish() };
     control.send(&Event::Traced(Box::new(trace)))
 }
 
 /// Follows threads from stop to stop.
 struct Observer {
     main: libc::pid_t,
+    /// Whether what the main process leaves is waited for, however long it lives.
+    wait_for_children: bool,
     ending: Option<Ending>,
     record: Record,
     untraced: Untraced,
+    watcher: Watcher,
 }
 
 impl Observer {
@@ -94,10 +98,12 @@ impl Observer {
                 if is_new && end != Ending::Signaled("SIGKILL".to_owned()) {
                     self.record.escaped();
                 }
+                let line = self.record.ended(thread, &end);
                 if thread == self.main {
                     self.ending = Some(end.clone());
+                    self.main_ended(end, control)?;
                 }
-                self.record.ended(thread, &end)
+                line
             }
             Change::Entry { architecture, number, arguments } => self.record.entry(thread, architecture, number, arguments),
             Change::Exit { result } => self.record.exit(thread, result),
@@ -133,6 +139,19 @@ impl Observer {
         };
         self.record.released(thread);
         ptrace::go_on(thread, onward).context("cannot let a thread of the command go on")
+    }
+}
+
+impl Observer {
+    /// The main process has ended, and with it the command, unless others are to be waited for.
+    fn main_ended(&mut self, ending: Ending, control: &mut Control) -> Result<(), ShimError> {
+        if !self.wait_for_children {
+            self.watcher.main_ended();
+        }
+        if self.record.is_anybody_left() {
+            control.send(&Event::MainEnded { ending, daemonised: true })?;
+        }
+        Ok(())
     }
 }
 

@@ -10,37 +10,66 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::super::control::{self, wait_for};
+use super::super::lingering::Lingering;
 use super::super::processes::{Processes, Realm};
 use super::super::supervise::Stream;
 use super::super::{Context, ShimError};
-use crate::trial::Output;
+use crate::trial::{Left, Output};
 
 /// How long to wait at the end for output that is still in a pipe.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// Between two attempts to end a command: a fork under way can escape one of them.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Between two looks at what the main process left.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A thread that watches.
 pub(super) struct Watcher {
-    thread: JoinHandle<Result<[Output; 2], ShimError>>,
+    thread: JoinHandle<Result<Taken, ShimError>>,
+    /// Closed to tell the thread that the main process has ended, and what it left is to be ended soon.
+    main_over: Option<OwnedFd>,
     /// Closed to tell the thread that the command is over.
     over: OwnedFd,
+}
+
+/// What a watcher has when the command is over.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// What it wrote to each of the pipes.
+    pub(super) outputs: [Output; 2],
+    /// What its main process left.
+    pub(super) left: Left,
 }
 
 impl Watcher {
     /// Begins to take what comes from `pipes` and from the host. Anything the host says, or that it is gone, ends the command.
     pub(super) fn start(commands: File, pipes: [File; 2], limit: usize, realm: Realm) -> Result<Self, ShimError> {
         let (is_over, over) = control::pipe()?;
-        let streams = pipes.map(|pipe| Stream::new(pipe, limit));
-        let watch = Watch { commands: Some(commands), is_over, streams, realm };
+        let (main_is_over, main_over) = control::pipe()?;
+        let watch = Watch {
+            commands: Some(commands),
+            is_over,
+            main_is_over: Some(main_is_over),
+            streams: pipes.map(|pipe| Stream::new(pipe, limit)),
+            realm,
+            lingering: None,
+            left: Left::default(),
+            enough: false,
+        };
         let thread = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || watch.run());
-        Ok(Self { thread: thread.context("cannot start the watcher")?, over })
+        Ok(Self { thread: thread.context("cannot start the watcher")?, main_over: Some(main_over), over })
     }
 
-    /// The command is over: what it wrote to each of the pipes.
-    pub(super) fn finish(self) -> Result<[Output; 2], ShimError> {
-        drop(self.over);
-        self.thread.join().unwrap_or_else(|_| Err(ShimError::new("the watcher panicked")))
+    /// The main process has ended: what it left is given a moment, and is ended then.
+    pub(super) fn main_ended(&mut self) {
+        self.main_over = None;
+    }
+
+    /// The command is over.
+    pub(super) fn finish(self) -> Result<Taken, ShimError> {
+        let Self { thread, main_over: _main_over, over } = self;
+        drop(over);
+        thread.join().unwrap_or_else(|_| Err(ShimError::new("the watcher panicked")))
     }
 }
 
@@ -48,24 +77,37 @@ struct Watch {
     /// `None` once the host has said something.
     commands: Option<File>,
     is_over: File,
+    /// `None` once the main process has ended.
+    main_is_over: Option<File>,
     streams: [Stream; 2],
     realm: Realm,
+    /// Set once the main process has ended.
+    lingering: Option<Lingering>,
+    left: Left,
+    /// Whether the command is to be ended.
+    enough: bool,
 }
 
 impl Watch {
-    fn run(mut self) -> Result<[Output; 2], ShimError> {
+    fn run(mut self) -> Result<Taken, ShimError> {
         let mut end = None;
         loop {
             let ready = {
                 let mut sources = vec![self.is_over.as_fd()];
                 sources.extend(self.commands.as_ref().map(AsFd::as_fd));
+                sources.extend(self.main_is_over.as_ref().map(AsFd::as_fd));
                 sources.extend(self.streams.iter().filter_map(|stream| stream.pipe.as_ref()).map(AsFd::as_fd));
-                wait_for(&sources, if self.commands.is_none() { Some(PAUSE) } else { None })?
+                let timeout = if self.enough { Some(PAUSE) } else { self.lingering.as_ref().map(|_| LOOK) };
+                wait_for(&sources, timeout)?
             };
             let mut ready = ready.into_iter();
             let over = ready.next().unwrap_or(false);
             if self.commands.is_some() && ready.next().unwrap_or(false) {
                 self.hear();
+            }
+            if self.main_is_over.is_some() && ready.next().unwrap_or(false) {
+                self.main_is_over = None;
+                self.lingering = Some(Lingering::begin());
             }
             let mut took = false;
             for stream in &mut self.streams {
@@ -77,10 +119,13 @@ impl Watch {
             if over {
                 let end = *end.get_or_insert_with(|| Instant::now() + DRAIN_LIMIT);
                 if !took || self.streams.iter().all(|stream| stream.pipe.is_none()) || Instant::now() > end {
-                    return Ok(self.streams.map(|stream| stream.capture.finish()));
+                    return Ok(Taken { outputs: self.streams.map(|stream| stream.capture.finish()), left: self.left });
                 }
-            } else if self.commands.is_none() {
-                self.end_command();
+            } else {
+                self.look_at_left();
+                if self.enough {
+                    self.end_command();
+                }
             }
         }
     }
@@ -90,7 +135,22 @@ impl Watch {
         let mut buffer = [0; 4096];
         match self.commands.as_mut().map(|commands| commands.read(&mut buffer)) {
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Some(Ok(_) | Err(_)) | None => self.commands = None,
+            Some(Ok(_) | Err(_)) | None => (self.commands, self.enough) = (None, true),
+        }
+    }
+
+    /// Looks at what the main process left, until it had its time.
+    fn look_at_left(&mut self) {
+        let Some(lingering) = self.lingering.as_mut().filter(|_| !self.enough) else { return };
+        let mut processes = Processes::new(i32::try_from(std::process::id()).unwrap_or(0), self.realm);
+        if processes.scan().is_err() {
+            return;
+        }
+        let living = processes.living();
+        self.left.milliseconds = if living.is_empty() { 0 } else { lingering.milliseconds() };
+        if lingering.is_over(&living) {
+            self.left.processes = processes.names(&living);
+            self.enough = true;
         }
     }
 

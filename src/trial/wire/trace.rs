@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Frame, WireError, arguments, command_line, ending, output_frame, read_output, with_ending};
-use crate::trial::{ForeignCall, Observe, ObservedCall, Trace};
+use super::{Frame, WireError, arguments, command_line, ending, left_frames, output_frame, read_output, with_ending, with_left};
+use crate::trial::{ForeignCall, Left, Observe, ObservedCall, Trace};
 
 pub(super) fn observe_frame(observe: &Observe) -> Frame {
     let frame = Frame::new("observe").field("lines", &observe.lines).field("output-limit", &observe.output_limit);
+    let frame = frame.field("wait-for-children", &observe.wait_for_children);
     frame.children(arguments(&observe.command))
 }
 
@@ -16,13 +17,15 @@ pub(super) fn observe(frame: &Frame) -> Result<Observe, WireError> {
         command: command_line(&frame.frames()?)?,
         lines: frame.parse("lines")?,
         output_limit: frame.parse("output-limit")?,
+        wait_for_children: frame.parse("wait-for-children")?,
     })
 }
 
 pub(super) fn trace_frame(trace: &Trace) -> Frame {
     let frame = with_ending(Frame::new("trace"), trace.main.as_ref()).field("threads", &trace.threads);
-    let frame = frame.field("escaped", &trace.escaped);
+    let frame = with_left(frame.field("escaped", &trace.escaped), &trace.left);
     let mut children = vec![output_frame("stdout", &trace.stdout), output_frame("stderr", &trace.stderr)];
+    children.extend(left_frames(&trace.left));
     for (call, observed) in &trace.calls {
         let errors = observed.errors.iter().map(|(number, count)| format!("{number}:{count}")).collect::<Vec<_>>();
         children.push(
@@ -46,9 +49,11 @@ pub(super) fn trace_frame(trace: &Trace) -> Frame {
 
 pub(super) fn trace(frame: &Frame) -> Result<Trace, WireError> {
     let (threads, escaped) = (frame.parse("threads")?, frame.parse("escaped")?);
-    let mut trace = Trace { main: ending(frame)?, threads, escaped, ..Trace::default() };
+    let left = Left { milliseconds: frame.parse("left-milliseconds")?, processes: Vec::new() };
+    let mut trace = Trace { main: ending(frame)?, threads, escaped, left, ..Trace::default() };
     for child in frame.frames()? {
         match child.kind.as_str() {
+            "left" => trace.left.processes.push(child.text("process")?.to_owned()),
             "output" => read_output(&child, &mut trace.stdout, &mut trace.stderr)?,
             "call" => {
                 let observed = ObservedCall {
@@ -90,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_observed_round_trips() {
-        let observe = Observe { command: vec!["ls".into(), "a b".into()], lines: true, output_limit: 7 };
+        let observe = Observe { command: vec!["ls".into(), "a b".into()], lines: true, output_limit: 7, wait_for_children: true };
         let call = |errors: &[(u16, u64)], first: &str| ObservedCall {
             count: 9,
             errors: errors.iter().copied().collect(),
@@ -101,6 +106,7 @@ mod tests {
             main: Some(Ending::Exited(2)),
             threads: 3,
             escaped: 1,
+            left: Left { processes: vec!["sleep".to_owned()], milliseconds: 200 },
             calls: BTreeMap::from([
                 ("openat".parse().unwrap(), call(&[(2, 5), (13, 1)], "openat(AT_FDCWD, \"a\n#\") = -1 ENOENT")),
                 ("close".parse().unwrap(), call(&[], "close(3) = 0")),
