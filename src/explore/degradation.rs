@@ -6,6 +6,9 @@
 //! factor that a [`Claim`] names. Each suspect is given up with the first run in which no claim holds, so a wrong suspicion costs one
 //! run.
 //!
+//! Speed beside other trials is mostly a matter of who got a processor. So the time that app and client waited for one is taken into
+//! account there: a pass that is slow although it hardly waited stands out even where everything else is slow.
+//!
 //! All claims are asked of each suspect, whichever raised the suspicion: what is said does not depend on which one was noticed.
 //!
 //! Memory and open files hardly depend on what else the machine does. Of these, the runs that share it tell as well how much they
@@ -20,7 +23,7 @@ use crate::trial::{Degradation, Measure, Measures};
 /// Runs alone in which a remark has to hold, and runs of the baseline alone that they are compared with.
 pub(super) const QUIET_RUNS: u32 = 3;
 /// Passes of one stage that are run again alone; those that stand out most come first.
-pub(super) const MOST_SUSPECTS: usize = 6;
+pub(super) const MOST_SUSPECTS: usize = 8;
 
 /// Passes that may stand out in what hardly depends on the machine: so many at least, and one in so many. Where there are more, it is
 /// the app's habit and not the treatments'.
@@ -73,6 +76,22 @@ impl Claim {
         }
     }
 
+    /// What the number would be of a run that did not have to wait for a processor. A request waits for the client and for the app.
+    fn number_beside_others(&self, run: &Sample) -> Option<u64> {
+        let number = self.number(run)?;
+        let measures = &run.measures;
+        let share = |waited: Duration| {
+            let time = micros(measures.time).max(1);
+            // The one thread that waited longest was not all there was to wait for.
+            100 - (micros(waited) * 100 / time).min(90)
+        };
+        Some(match self.measure {
+            Measure::Throughput => number.saturating_mul(10_000) / (share(measures.app_waited) * share(measures.client_waited)),
+            Measure::Time if self.higher => number.saturating_sub(micros(measures.app_waited)),
+            Measure::Time | Measure::CpuTime | Measure::PeakRss | Measure::OpenFiles => number,
+        })
+    }
+
     fn numbers(&self, runs: &[Sample]) -> Vec<u64> {
         runs.iter().filter_map(|run| self.number(run)).collect()
     }
@@ -96,17 +115,18 @@ impl Claim {
 
     /// How much each pass stands out that does, with its place. All runs shared the machine.
     fn suspicions(&self, passes: &[Sample], baselines: &[Sample]) -> Vec<(usize, u64)> {
-        let mut all = [self.numbers(passes), self.numbers(baselines)].concat();
+        let beside = |runs: &[Sample]| runs.iter().filter_map(|run| self.number_beside_others(run)).collect::<Vec<_>>();
+        let mut all = [beside(passes), beside(baselines)].concat();
         all.sort_unstable();
         let quartile = |number: usize| all.get(all.len() * number / 4).copied();
         // A machine that happens to have nothing else to do makes a run fast: it has to beat the fastest baseline.
         let haste = self.measure == Measure::Time && !self.higher;
-        let usual = if haste { self.numbers(baselines).into_iter().min() } else { quartile(2) };
+        let usual = if haste { beside(baselines).into_iter().min() } else { quartile(2) };
         let (Some(low), Some(usual), Some(high)) = (quartile(1), usual, quartile(3)) else { return Vec::new() };
         // Tukey's fence: what lies above it is an outlier.
         let fence = if self.steady { high + (high - low) * 3 / 2 } else { 0 };
         let suspicion = |pass: &Sample| {
-            let number = self.number(pass)?;
+            let number = self.number_beside_others(pass)?;
             let factor = self.factor(number, usual);
             (factor >= self.suspicious && self.is_much(number, usual) && number > fence).then_some(factor)
         };
@@ -207,11 +227,10 @@ mod tests {
         Measures {
             throughput: Some(throughput),
             time: Duration::from_secs(1),
-            own_time: false,
             peak_rss_kib: rss,
             cpu_time: Duration::from_millis(cpu_ms),
             open_files: Some(files),
-            answers: 0,
+            ..Measures::default()
         }
     }
 
@@ -364,5 +383,24 @@ mod tests {
         assert_eq!(words(run(1000, 8, 1, 1), treated(run(300, 8, 1, 1), 0, 0)), ["throughput ×0.3"]);
         assert_eq!(words(run(1000, 8, 1, 1), treated(run(300, 8, 1, 1), 600, 0)), [""; 0]);
         assert_eq!(words(run(1000, 8, 1, 1), treated(run(300, 8, 1, 1), 2000, 0)), [""; 0]);
+    }
+
+    #[test]
+    fn a_pass_that_is_slow_without_having_waited_stands_out_where_everything_is_slow() {
+        let waited = |rate, app: u64, client: u64| Measures {
+            app_waited: Duration::from_millis(app),
+            client_waited: Duration::from_millis(client),
+            ..run(rate, 8, 1, 1)
+        };
+        let mut crowded = vec![waited(250, 600, 375); 9];
+        crowded.push(waited(220, 190, 70));
+        assert_eq!(suspects(&crowded, &[]), [9]);
+        crowded.push(waited(90, 800, 500));
+        assert_eq!(suspects(&crowded, &[]), [9], "it waited, too");
+        let longer = |milliseconds, waited| Measures { app_waited: Duration::from_millis(waited), ..timed(milliseconds) };
+        let mut crowded = vec![longer(1000, 700); 9];
+        crowded.push(longer(1100, 100));
+        crowded.push(longer(2300, 2000));
+        assert_eq!(suspects(&crowded, &[]), [9]);
     }
 }

@@ -315,6 +315,8 @@ impl TrialRecord {
             peak_rss_kib: self.app.peak_rss_kib,
             cpu_time: Duration::from_millis(self.app.cpu_ms),
             open_files: self.app.open_files,
+            app_waited: Duration::from_millis(self.app.starved_ms),
+            client_waited: Duration::from_millis(self.client.as_ref().map_or(0, |client| client.starved_ms)),
             answers: self.answers(),
         };
         let treated = self.hits.iter().filter(|(call, _)| self.intervention.get(**call).is_some());

@@ -130,6 +130,8 @@ pub fn measures(workload: &Workload, observation: &Observation) -> Measures {
         peak_rss_kib: app.peak_rss_kib,
         cpu_time: app.cpu_time,
         open_files: app.open_files,
+        app_waited: app.starved,
+        client_waited: observation.client.as_ref().map_or(Duration::ZERO, |client| client.starved),
         answers: observation.calls.calls.values().map(|statistics| statistics.count).sum(),
     }
 }

@@ -19,6 +19,10 @@ pub struct Measures {
     pub cpu_time: Duration,
     /// Open files of all processes of the app at the end.
     pub open_files: Option<u64>,
+    /// Longest time that a thread of the app waited for a processor; zero where that was not seen.
+    pub app_waited: Duration,
+    /// The same of the client.
+    pub client_waited: Duration,
     /// Number of calls that the supervisor answered, each of which takes some hundred times as long as a call that goes unnoticed.
     pub answers: u64,
 }
