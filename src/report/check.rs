@@ -186,6 +186,10 @@ fn missing(absent: &[Absent]) -> String {
         processes(suspect).join(", "),
         suspect.treatment,
         match results(suspect) {
+            _ if !suspect.in_place_of.is_empty() => {
+                let calls: Vec<_> = suspect.in_place_of.iter().map(ToString::to_string).collect();
+                format!("the results say that it is made in place of {}", calls.join(", "))
+            }
             "not seen" => "no trace shows that the app makes it".to_owned(),
             word => format!("the results say {word}"),
         }
@@ -212,6 +216,7 @@ fn processes(absent: &Absent) -> Vec<String> {
 
 fn results(absent: &Absent) -> &'static str {
     match absent.need {
+        Some(_) if !absent.in_place_of.is_empty() => "fallback",
         None => "not seen",
         Some(Need::Implement) => "required",
         Some(Need::Avoid { stub: true, fake: true, .. }) => "stub or fake",
@@ -232,11 +237,13 @@ fn absent_json(absent: &Absent) -> AbsentJson<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn absent(call: &str, treatment: Treatment, need: Option<Need>) -> Absent {
         let processes = vec![("nginx".to_owned(), 2)];
-        Absent { call: call.parse().unwrap(), treatment, count: 2, processes, need }
+        Absent { call: call.parse().unwrap(), treatment, count: 2, processes, need, in_place_of: BTreeSet::new() }
     }
 
     fn check(answer: Answer) -> Check {

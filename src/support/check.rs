@@ -98,6 +98,8 @@ pub struct Absent {
     pub processes: Vec<(String, u64)>,
     /// What the results say the app needs of it; `None` if they don't know that it makes the call.
     pub need: Option<Need>,
+    /// The calls in whose place the app makes it, where it makes it in no trace.
+    pub in_place_of: BTreeSet<Sysno>,
 }
 
 impl Absent {
@@ -111,7 +113,9 @@ impl Absent {
                 let treatment = intervention.get(Item::Call(*call))?;
                 let processes = statistics.processes.iter().map(|(name, count)| (name.clone(), *count)).collect();
                 let need = facts.and_then(|facts| facts.need(*call));
-                let absent = Self { call: *call, treatment, count: statistics.count, processes, need };
+                let in_place_of = facts.filter(|facts| !facts.calls.contains_key(call)).map(|facts| facts.in_place_of(*call));
+                let in_place_of = in_place_of.unwrap_or_default();
+                let absent = Self { call: *call, treatment, count: statistics.count, processes, need, in_place_of };
                 Some((statistics.first, absent))
             })
             .collect();

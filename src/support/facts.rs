@@ -2,14 +2,14 @@
 //!
 //! The facts are whatever the database holds, measured or imported; what follows from them for an OS is [`Need`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::set::CallSet;
-use crate::explore::Plan;
+use crate::explore::{FallbackTable, Plan};
 use crate::syscalls::Sysno;
 use crate::syscalls::features::Feature;
 use crate::syscalls::paths::PseudoFile;
-use crate::trial::Treatment;
+use crate::trial::{Item, Treatment};
 
 /// What an app that uses a call, a feature or a pseudo-file needs of an OS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,18 @@ impl Need {
             Some(Plan::Implement) | None => return Self::Implement,
         };
         Self::Avoid { stub: stub || best == Treatment::Stub, fake: fake || best == Treatment::Fake, best }
+    }
+
+    /// The same where a stub, or a fake, is not accepted, as its fallback is not there.
+    pub(super) fn restricted(self, stub_is: bool, fake_is: bool) -> Self {
+        let (stub, fake) = (self.accepts(Treatment::Stub) && stub_is, self.accepts(Treatment::Fake) && fake_is);
+        let best = match (self, stub, fake) {
+            (Self::Implement, _, _) | (_, false, false) => return Self::Implement,
+            (Self::Avoid { best, .. }, true, true) => best,
+            (_, true, false) => Treatment::Stub,
+            (_, false, true) => Treatment::Fake,
+        };
+        Self::Avoid { stub, fake, best }
     }
 
     /// Whether it has to be there.
@@ -113,13 +125,39 @@ pub struct AppFacts {
     pub features: Option<BTreeMap<Feature, DetailFacts>>,
     /// The pseudo-files it uses; `None` if nobody looked at them.
     pub files: Option<BTreeMap<PseudoFile, DetailFacts>>,
+    /// What it uses only while something is stubbed or faked; `None` if nobody looked.
+    pub fallbacks: Option<FallbackTable>,
 }
 
 impl AppFacts {
-    /// What the app needs of `call`; `None` if it does not use it.
+    /// What the app needs of `call`; `None` if it does not use it. A call that it makes only in place of another has to be there.
     #[must_use]
     pub fn need(&self, call: Sysno) -> Option<Need> {
-        self.calls.get(&call).map(|facts| facts.need())
+        let of_fallback = || (!self.in_place_of(call).is_empty()).then_some(Need::Implement);
+        self.calls.get(&call).map(|facts| facts.need()).or_else(of_fallback)
+    }
+
+    /// The calls in whose place the app makes `call`, which no trace shows, where they are stubbed or faked.
+    #[must_use]
+    pub fn in_place_of(&self, call: Sysno) -> BTreeSet<Sysno> {
+        let rows = self.fallbacks.iter().flat_map(FallbackTable::rows).filter(|(_, used)| *used == Item::Call(call));
+        rows.filter_map(|(treated, _)| treated?.0.call()).collect()
+    }
+
+    /// The calls that the app makes in place of `call`, and in no trace, where that is treated in a way that it accepts.
+    #[must_use]
+    pub fn used_in_place_of(&self, call: Sysno) -> BTreeSet<Sysno> {
+        let accepted = |treatment: &Treatment| self.need(call).is_some_and(|need| need.accepts(*treatment));
+        let used = self.fallbacks.iter().flat_map(|table| {
+            Treatment::ALL.into_iter().filter(accepted).flat_map(|treatment| table.of(Item::Call(call), treatment))
+        });
+        used.filter_map(Item::call).collect()
+    }
+
+    /// The pseudo-files that the app uses in place of `call` where that is treated in this way.
+    pub fn files_in_place_of(&self, call: Sysno, treatment: Treatment) -> impl Iterator<Item = PseudoFile> + '_ {
+        let used = self.fallbacks.iter().flat_map(move |table| table.of(Item::Call(call), treatment));
+        used.filter_map(|item| if let Item::File(file) = item { Some(file) } else { None })
     }
 
     /// The features of `call` that have to be there and those that need not; `None` if nobody looked.
@@ -170,6 +208,13 @@ impl AppFacts {
                 Plan::Fake => merged.fake,
             });
             self.calls.insert(call, CallFacts { joint, ..merged });
+        }
+        if let Some(theirs) = other.fallbacks {
+            let ours = self.fallbacks.get_or_insert_default();
+            for ((item, treatment), uses) in theirs.alone {
+                ours.insert(item, treatment, uses);
+            }
+            ours.together.extend(theirs.together);
         }
         self.features = both_details(self.features, other.features);
         self.files = both_details(self.files, other.files);

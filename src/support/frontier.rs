@@ -4,6 +4,7 @@
 //! which they depend, which happens at most a few times per call, however many apps there are.
 
 use super::facts::Needs;
+use super::fallbacks::{Fallbacks, Treatable};
 use super::objective::Costs;
 use super::set::CallSet;
 
@@ -11,6 +12,8 @@ use super::set::CallSet;
 #[derive(Debug)]
 pub(super) struct Frontier {
     needs: Vec<Needs>,
+    /// What each app needs where calls are absent.
+    fallbacks: Vec<Fallbacks>,
     costs: Costs,
     /// Places in `needs` of the apps that do not run yet, in the order that decides ties.
     left: Vec<usize>,
@@ -31,10 +34,10 @@ pub(super) struct Frontier {
 
 impl Frontier {
     /// No app runs yet on an OS with the calls `have`.
-    pub(super) fn new(needs: Vec<Needs>, have: CallSet, costs: Costs, conflicts: bool) -> Self {
+    pub(super) fn new(needs: Vec<Needs>, fallbacks: Vec<Fallbacks>, have: CallSet, costs: Costs, conflicts: bool) -> Self {
         let (left, cached) = ((0..needs.len()).collect(), vec![0; needs.len()]);
         let all = CallSet::all();
-        Self { needs, costs, left, have, relied: CallSet::EMPTY, stub: all, fake: all, conflicts, cached, stale: true }
+        Self { needs, fallbacks, costs, left, have, relied: CallSet::EMPTY, stub: all, fake: all, conflicts, cached, stale: true }
     }
 
     /// What the app at this place needs.
@@ -69,7 +72,18 @@ impl Frontier {
 
     /// The calls that have to be implemented before the app runs.
     pub(super) fn missing(&self, app: usize) -> CallSet {
-        self.needs[app].required.without(self.have).union(self.conflicting(app))
+        let fallbacks = &self.fallbacks[app];
+        if fallbacks.is_empty() {
+            return self.needs[app].required.without(self.have).union(self.conflicting(app));
+        }
+        let all = CallSet::all();
+        let (stub, fake) = if self.conflicts { (self.stub, self.fake) } else { (all, all) };
+        fallbacks.missing(&self.needs[app], self.have, Treatable { stub, fake }, &self.costs)
+    }
+
+    /// The treatments that the app at this place accepts with the calls that the OS has by now.
+    pub(super) fn accepted(&self, app: usize) -> Treatable {
+        self.fallbacks[app].accepted(&self.needs[app], self.have)
     }
 
     fn refresh(&mut self) {
@@ -98,11 +112,11 @@ impl Frontier {
         let missing = self.missing(app);
         self.have = self.have.union(missing);
         let avoided = self.avoided(app);
-        let needs = self.needs[app];
+        let accepted = self.accepted(app);
         let (stub, fake) = (self.stub, self.fake);
         self.relied = self.relied.union(avoided);
-        self.stub = stub.without(avoided.without(needs.stub));
-        self.fake = fake.without(avoided.without(needs.fake));
+        self.stub = stub.without(avoided.without(accepted.stub));
+        self.fake = fake.without(avoided.without(accepted.fake));
         self.stale |= !missing.is_empty() || self.stub != stub || self.fake != fake;
         self.left.retain(|candidate| *candidate != app);
         missing

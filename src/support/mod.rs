@@ -24,6 +24,7 @@
 
 mod check;
 mod facts;
+mod fallbacks;
 mod frontier;
 mod objective;
 mod plan;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{AppFacts, Need, Needs};
+use super::fallbacks::Fallbacks;
 use super::frontier::Frontier;
 use super::objective::{Costs, Objective, Weights};
 use super::profile::Profile;
@@ -108,6 +109,10 @@ pub struct CallUse {
     pub required: Vec<String>,
     /// Those that rely on its being stubbed or faked, until it is implemented.
     pub avoided: Vec<String>,
+    /// Those that make it only in place of other calls, with these.
+    pub in_place_of: Vec<(String, BTreeSet<Sysno>)>,
+    /// Those that could do without it, and would need these calls then, which no trace shows.
+    pub instead: Vec<(String, BTreeSet<Sysno>)>,
 }
 
 impl Plan {
@@ -171,7 +176,8 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(os: &'a Profile, apps: &'a [AppFacts], objective: Objective, weights: &'a Weights, allowed: CallSet) -> Self {
         let needs: Vec<_> = apps.iter().map(Needs::of).collect();
-        let frontier = Frontier::new(needs, os.calls(), Costs::new(weights), true);
+        let fallbacks = apps.iter().map(Fallbacks::of).collect();
+        let frontier = Frontier::new(needs, fallbacks, os.calls(), Costs::new(weights), true);
         let step = Step::default();
         Self {
             os,
@@ -220,10 +226,12 @@ impl<'a> Planner<'a> {
         let step = self.steps.last_mut().expect("invariant: there is always step 0");
         self.reliance.conflict(self.frontier.conflicting(app), app, facts, step.number);
         let missing = self.frontier.take(app);
-        self.reliance.rely(app, facts, self.frontier.avoided(app), step.number);
+        let avoided = self.frontier.avoided(app);
+        self.reliance.rely(app, facts, avoided, self.frontier.accepted(app), step.number);
         step.implement.extend(missing.iter());
         step.implement.sort_unstable();
         self.details.take(facts, missing, step);
+        self.details.take_fallbacks(facts, avoided, step);
         step.unlocks.push(facts.name.clone());
     }
 
@@ -264,6 +272,18 @@ impl<'a> Planner<'a> {
                     && facts.need() == Need::Implement
                 {
                     of_call.required.push(app.name.clone());
+                }
+            }
+        }
+        for app in self.apps {
+            for (call, of_call) in &mut uses {
+                let treated = app.in_place_of(*call);
+                if !app.calls.contains_key(call) && !treated.is_empty() {
+                    of_call.in_place_of.push((app.name.clone(), treated));
+                }
+                let instead = app.used_in_place_of(*call);
+                if app.need(*call).is_some_and(|need| !need.is_required()) && !instead.is_empty() {
+                    of_call.instead.push((app.name.clone(), instead));
                 }
             }
         }

@@ -12,6 +12,7 @@
 //!   without any call.
 
 use super::facts::{AppFacts, Needs};
+use super::fallbacks::Fallbacks;
 use super::frontier::Frontier;
 use super::objective::{Costs, Weights};
 use super::profile::Profile;
@@ -44,7 +45,8 @@ pub struct Row {
 #[must_use]
 pub fn rows(os: &Profile, apps: &[AppFacts], reading: Reading) -> Vec<Row> {
     let needs: Vec<_> = apps.iter().map(|app| read(&Needs::of(app), reading)).collect();
-    let mut frontier = Frontier::new(needs, os.calls(), Costs::new(&Weights::default()), false);
+    let mut frontier =
+        Frontier::new(needs, vec![Fallbacks::default(); apps.len()], os.calls(), Costs::new(&Weights::default()), false);
     let mut rows = vec![Row::default()];
     let (mut stubbed, mut faked) = (CallSet::EMPTY, CallSet::EMPTY);
     let mut waiting = Vec::new();

@@ -1,7 +1,8 @@
 //! Two questions short of a whole plan: what is the way to one app, and what would some calls bring? Pure.
 
-use super::facts::{AppFacts, Needs};
-use super::objective::{Objective, Weights};
+use super::facts::AppFacts;
+use super::fallbacks::lacking;
+use super::objective::{Costs, Objective, Weights};
 use super::plan::{Plan, plan};
 use super::profile::Profile;
 use super::set::CallSet;
@@ -27,12 +28,14 @@ pub fn unlock(os: &Profile, apps: &[AppFacts], name: &str) -> Option<Unlock> {
     let goal = apps.iter().find(|app| app.name == name)?;
     let plan = plan(os, std::slice::from_ref(goal), Vec::new(), Objective::NextApp, &Weights::default());
     let (before, after) = (os.calls(), plan.calls_at(plan.steps.len()));
-    let others = |wanted: &dyn Fn(&Needs) -> bool| {
-        let others = apps.iter().filter(|app| app.name != name && wanted(&Needs::of(app)));
+    let costs = Costs::new(&Weights::default());
+    let runs = |app: &AppFacts, have| lacking(app, have, &costs).is_empty();
+    let others = |wanted: &dyn Fn(&AppFacts) -> bool| {
+        let others = apps.iter().filter(|app| app.name != name && wanted(app));
         others.map(|app| app.name.clone()).collect()
     };
-    let now = others(&|needs| needs.required.is_subset(&before));
-    let also = others(&|needs| !needs.required.is_subset(&before) && needs.required.is_subset(&after));
+    let now = others(&|app| runs(app, before));
+    let also = others(&|app| !runs(app, before) && runs(app, after));
     Some(Unlock { plan, now, also })
 }
 
@@ -78,9 +81,10 @@ pub fn what_if(os: &Profile, apps: &[AppFacts], calls: &[Sysno]) -> WhatIf {
         closer: Vec::new(),
     };
     let mut wanted = CallSet::EMPTY;
+    let costs = Costs::new(&Weights::default());
     for app in apps {
-        let missing = Needs::of(app).required.without(have);
-        let still = missing.without(more);
+        let missing = lacking(app, have, &costs);
+        let still = lacking(app, have.union(more), &costs);
         wanted = wanted.union(missing);
         if missing.is_empty() {
             answer.now.push(app.name.clone());

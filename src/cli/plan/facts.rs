@@ -105,6 +105,7 @@ fn of(name: &str, entry: &Entry) -> AppFacts {
         calls: calls.collect(),
         features: looked.then(|| details(&entry.features, together)),
         files: looked.then(|| details(&entry.pseudo_files, together)),
+        fallbacks: entry.fallbacks.clone(),
     }
 }
 

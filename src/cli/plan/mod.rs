@@ -46,6 +46,11 @@ pub(super) fn plan(arguments: &PlanArguments, environment: &Environment, printer
     for (app, workloads) in known.workloads.iter().filter(|(_, workloads)| workloads.len() > 1) {
         printer.note(&format!("{app}: has to run with all of its workloads: {}", workloads.join(", ")));
     }
+    let unknown: Vec<_> = known.apps.iter().filter(|app| app.fallbacks.is_none()).map(|app| app.name.as_str()).collect();
+    if !unknown.is_empty() && !arguments.verify {
+        let whose = if unknown.len() > 3 { report::counted(unknown.len(), "app") } else { unknown.join(", ") };
+        printer.note(&format!("not known: what {whose} would use in place of stubbed and faked calls; `--verify` finds that"));
+    }
     if let Some(app) = &arguments.unlock {
         return unlock(app, &os, &known, arguments.format, printer);
     }

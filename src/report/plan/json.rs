@@ -1,6 +1,6 @@
 //! A plan for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -99,6 +99,10 @@ struct CallJson<'a> {
     aarch64: Option<u32>,
     required_by: &'a [String],
     avoided_by: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    in_place_of: BTreeMap<String, BTreeSet<Sysno>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    would_need_instead: BTreeMap<String, BTreeSet<Sysno>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,10 +119,20 @@ struct CorrectionJson<'a> {
 #[must_use]
 pub fn plan_json<'a>(plan: &'a Plan, checked: Option<&'a Checked>) -> PlanJson<'a> {
     let (implement, stub, fake) = plan.totals();
-    let call = |(call, CallUse { required, avoided }): (&Sysno, &'a CallUse)| {
+    let call = |(call, CallUse { required, avoided, in_place_of, instead }): (&Sysno, &'a CallUse)| {
         let number = |architecture| call.number(architecture);
         let (x86_64, aarch64) = (number(Architecture::X86_64), number(Architecture::Aarch64));
-        (*call, CallJson { x86_64, aarch64, required_by: required, avoided_by: avoided })
+        (
+            *call,
+            CallJson {
+                x86_64,
+                aarch64,
+                required_by: required,
+                avoided_by: avoided,
+                in_place_of: in_place_of.iter().cloned().collect(),
+                would_need_instead: instead.iter().cloned().collect(),
+            },
+        )
     };
     PlanJson {
         os: &plan.os.name,

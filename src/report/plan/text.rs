@@ -128,6 +128,12 @@ fn implement(plan: &Plan, step: &Step) -> String {
 fn needed_by(uses: &CallUse, step: &Step, apps: usize) -> String {
     let (here, later): (Vec<_>, Vec<_>) = uses.required.iter().cloned().partition(|app| step.unlocks.contains(app));
     let names = [here, later].concat();
+    if names.is_empty() && !(uses.in_place_of.is_empty() && uses.instead.is_empty()) {
+        let list = |calls: &BTreeSet<Sysno>| calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let fallback = uses.in_place_of.iter().map(|(app, calls)| format!("{app}, in place of {}", list(calls)));
+        let itself = uses.instead.iter().map(|(app, calls)| format!("{app}, which would need {} in its place", list(calls)));
+        return format!("for {}", fallback.chain(itself).collect::<Vec<_>>().join("; "));
+    }
     match names.len() {
         0 => "needed by no app alone: see the conflicts".to_owned(),
         1 => format!("for {}", names[0]),

@@ -13,6 +13,7 @@ use crate::support::set::CallSet;
 use crate::syscalls::Sysno;
 use crate::syscalls::features::{self, Feature};
 use crate::syscalls::paths::PseudoFile;
+use crate::trial::Treatment;
 
 /// What is there of calls that are not there in full, and which pseudo-files are.
 #[derive(Debug)]
@@ -51,6 +52,21 @@ impl<'a> Details<'a> {
     /// Whether the app needs no extension, and no pseudo-file that the OS is known to lack.
     pub(super) fn adds_nothing(&self, app: &AppFacts) -> bool {
         self.extensions(app).is_empty() && (self.os.files.is_none() || self.new_files(app).is_empty())
+    }
+
+    /// Adds to `step` the pseudo-files that the app uses in place of the calls `avoided`.
+    pub(super) fn take_fallbacks(&mut self, app: &AppFacts, avoided: CallSet, step: &mut Step) {
+        for call in avoided.iter() {
+            let treatments =
+                Treatment::ALL.into_iter().filter(|treatment| app.need(call).is_some_and(|need| need.accepts(*treatment)));
+            for file in treatments.flat_map(|treatment| app.files_in_place_of(call, treatment)) {
+                let there = self.os.files.as_ref().is_some_and(|files| files.contains(&file));
+                if !there && self.listed.insert(file) {
+                    step.files.push(file);
+                }
+            }
+        }
+        step.files.sort_unstable();
     }
 
     /// Adds to `step` what the app needs beside the calls `implemented` for it.

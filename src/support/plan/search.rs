@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::facts::{AppFacts, Needs};
+use crate::support::facts::AppFacts;
+use crate::support::fallbacks::lacking;
 use crate::support::frontier::Frontier;
 use crate::support::objective::{Costs, Weights};
 use crate::support::profile::Profile;
@@ -73,15 +74,16 @@ impl Problem {
     fn new(os: &Profile, apps: &[AppFacts], budget: u64, weights: &Weights) -> Self {
         let mut places = BTreeMap::<CallSet, usize>::new();
         let mut wishes: Vec<(CallSet, u64)> = Vec::new();
+        let costs = Costs::new(weights);
         for app in apps {
-            let wish = Needs::of(app).required.without(os.calls());
+            let wish = lacking(app, os.calls(), &costs);
             let place = *places.entry(wish).or_insert(wishes.len());
             if place == wishes.len() {
                 wishes.push((wish, 0));
             }
             wishes[place].1 += weights.of_app(&app.name);
         }
-        Self { wishes, costs: Costs::new(weights), budget }
+        Self { wishes, costs, budget }
     }
 
     /// Every call that some app misses.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CallUse, Conflict, Resolution, Step};
 use crate::support::facts::{AppFacts, Need};
+use crate::support::fallbacks::Treatable;
 use crate::support::set::CallSet;
 use crate::syscalls::Sysno;
 use crate::trial::Treatment;
@@ -38,9 +39,10 @@ impl Reliance {
     }
 
     /// The app relies on these calls being avoided, the first to do so being those of step `step`.
-    pub(super) fn rely(&mut self, app: usize, facts: &AppFacts, avoided: CallSet, step: usize) {
+    pub(super) fn rely(&mut self, app: usize, facts: &AppFacts, avoided: CallSet, accepted: Treatable, step: usize) {
         for call in avoided.iter() {
             if let Some(need) = facts.need(call) {
+                let need = need.restricted(accepted.stub.contains(call), accepted.fake.contains(call));
                 self.calls.entry(call).or_insert_with(|| OfCall { since: step, apps: Vec::new() }).apps.push((app, need));
             }
         }

@@ -286,3 +286,62 @@ proptest! {
         }
     }
 }
+
+/// An app with needs, as [`app`] reads them, and with what it uses in place of calls.
+fn with_fallbacks(name: &str, needs: &str, fallbacks: &[(&str, Treatment, &str)]) -> AppFacts {
+    let mut table = crate::explore::FallbackTable::default();
+    for (call, treatment, uses) in fallbacks {
+        table.insert(call.parse().unwrap(), *treatment, uses.split_whitespace().map(|used| used.parse().unwrap()));
+    }
+    AppFacts { fallbacks: Some(table), ..app(name, needs) }
+}
+
+fn implemented(plan: &Plan) -> Vec<Vec<&'static str>> {
+    plan.steps.iter().map(|step| step.implement.iter().map(|call| call.name()).collect()).collect()
+}
+
+#[test]
+fn a_stub_costs_what_its_fallback_needs() {
+    let waits = with_fallbacks("waits", "write pidfd_open-", &[("pidfd_open", Treatment::Stub, "wait4")]);
+    let plan_on =
+        |names: &str, weights: &Weights| plan(&os(names), std::slice::from_ref(&waits), Vec::new(), Objective::NextApp, weights);
+    // Both cost as much: the call itself.
+    let usual = Weights::default();
+    assert_eq!(implemented(&plan_on("write", &usual)), [vec![], vec!["pidfd_open"]], "it does not run now");
+    let dear = Weights { calls: [("pidfd_open".parse().unwrap(), 9)].into(), ..Weights::default() };
+    let instead = plan_on("write", &dear);
+    assert_eq!(implemented(&instead), [vec![], vec!["wait4"]]);
+    assert_eq!(instead.steps[1].stub, [call("pidfd_open")]);
+    assert_eq!(instead.uses[&call("wait4")].in_place_of, [("waits".to_owned(), [call("pidfd_open")].into())]);
+    // What the fallback needs is there.
+    let there = plan_on("write wait4", &usual);
+    assert_eq!((implemented(&there), there.steps[0].unlocks.len()), (vec![Vec::<&str>::new()], 1));
+    assert!(plan_on("write pidfd_open", &usual).steps[0].stub.is_empty());
+}
+
+#[test]
+fn a_fallback_of_two_calls_is_dearer_than_the_call() {
+    let one = with_fallbacks("one", "write getrandom-", &[("getrandom", Treatment::Stub, "open read")]);
+    let alone = plan(&os("write"), std::slice::from_ref(&one), Vec::new(), Objective::NextApp, &Weights::default());
+    assert_eq!(implemented(&alone), [vec![], vec!["getrandom"]]);
+    let reader = app("reader", "open read");
+    let both = plan(&os("write"), &[reader, one], Vec::new(), Objective::NextApp, &Weights::default());
+    assert_eq!(implemented(&both), [vec![], vec!["getrandom"], vec!["open", "read"]]);
+    assert_eq!(both.unlocked(), 2);
+}
+
+#[test]
+fn a_treatment_without_a_fallback_is_preferred_to_one_with() {
+    let flexible = with_fallbacks("flexible", "uname?", &[("uname", Treatment::Stub, "open read")]);
+    let plan = plan(&os(""), &[flexible], Vec::new(), Objective::NextApp, &Weights::default());
+    assert_eq!((implemented(&plan), &plan.steps[0].fake[..]), (vec![Vec::<&str>::new()], &[call("uname")][..]));
+}
+
+#[test]
+fn questions_count_fallbacks() {
+    let waits = with_fallbacks("waits", "write pidfd_open-", &[("pidfd_open", Treatment::Stub, "wait4")]);
+    let apps = [waits];
+    let answer = what_if(&os("write"), &apps, &[call("wait4")]);
+    assert_eq!((answer.now.len(), answer.gained.len()), (0, 1));
+    assert!(what_if(&os("write"), &apps, &[call("mmap")]).gained.is_empty());
+}
