@@ -512,3 +512,19 @@ fn results_of_another_version_are_measured_anew_and_those_of_another_kernel_are_
     assert_eq!(verdicts(results.path(), "one"), VERDICTS);
     assert!(matches!(Batch::of(&engine, &[app("one")], &options(results.path())).end("one"), CampaignEnd::UpToDate(_)));
 }
+
+#[test]
+fn a_trial_that_takes_longer_than_two_seconds_is_said_to_be_waited_for() {
+    let results = tempfile::tempdir().unwrap();
+    let mut engine = SimulatedEngine::new(USED, behave);
+    engine.duration = Duration::from_secs(60);
+    let stop = Stop::default();
+    let stop_when_told = |event: &Event| {
+        if let Event::Waiting { campaign, what, seconds: 2.. } = event {
+            assert_eq!((campaign.to_string().as_str(), what.as_str()), ("app/default", "a traced run"));
+            stop.request();
+        }
+    };
+    let batch = Batch::watched(&engine, &[app("app")], &options(results.path()), &stop, &stop_when_told);
+    assert_eq!(batch.end("app"), &CampaignEnd::Interrupted);
+}

@@ -707,3 +707,20 @@ fn what_a_command_leaves_is_waited_for_if_asked_to() {
     assert_eq!(told.code, Some(1), "{}", told.errors);
     assert!(told.event("summary").to_string().contains("not done after 1.0 s"), "{:#}", told.event("summary"));
 }
+
+#[test]
+fn what_takes_longer_than_two_seconds_is_said_to_be_waited_for() {
+    if !can_isolate() {
+        return;
+    }
+    let said = |arguments: &[&str]| text(&output(&mut loupe(arguments)).stderr);
+    let long = said(&["trace", "--", "sleep", "2.7"]);
+    assert!(long.contains("waiting for `sleep` (2 s)\n"), "{long}");
+    let left = said(&["trace", "--wait-for-children", "--", "sh", "-c", "sleep 2.7 &"]);
+    assert!(left.contains("waiting for processes that `sh` left when it ended (2 s)\n"), "{left}");
+    let ended = "waiting for runs without any intervention, whose main process has ended, and for those that it left";
+    let left = said(&["run", "--wait-for-children", "--timeout", "3s", "--", "sh", "-c", "sleep 300 &"]);
+    assert!(left.contains(ended), "{left}");
+    let quiet = said(&["--quiet", "trace", "--", "sleep", "2.7"]);
+    assert_eq!(quiet, "");
+}

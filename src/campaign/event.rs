@@ -45,6 +45,16 @@ pub enum Event {
         /// What takes time: an image being built or pulled.
         message: String,
     },
+    /// Something is waited for longer than two seconds.
+    Waiting {
+        /// Which campaign.
+        #[serde(flatten)]
+        campaign: CampaignName,
+        /// What, as `waiting for …` goes on.
+        what: String,
+        /// For how long, so far.
+        seconds: u64,
+    },
     /// The trials of a campaign begin.
     Started {
         /// Which campaign.

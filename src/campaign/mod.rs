@@ -10,6 +10,7 @@ mod event;
 pub mod measuring;
 mod rehearsal;
 mod runner;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,10 +21,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub use checks::{Checks, Settled};
 use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
-pub use rehearsal::{Criterion, Rehearsal, Watched, rehearse, watch_once};
+pub use rehearsal::{Criterion, Phase, Rehearsal, Tell, Watched, rehearse, watch_once};
 use runner::{Runner, SharedJournal};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+pub use waiting::Patience;
 
 use crate::engine::{Engine, EngineError, Platform, Session, Subject};
 use crate::explore::{Explorer, Findings, Knowledge, Likelihoods, Settings, Step, Strategy};
@@ -31,7 +33,7 @@ use crate::spec::{self, AppSpec, Workload};
 use crate::store::{
     Conclusion, Date, Environment, Finished, Freshness, Identity, Journal, Opened, Store, StoreError, TrialRecord,
 };
-use crate::trial::{InconclusiveCause, Item, Outcome};
+use crate::trial::{InconclusiveCause, Item, Outcome, TrialId};
 
 /// How a batch is to be run.
 #[derive(Debug, Clone)]
@@ -170,13 +172,31 @@ struct Campaign<'a, E> {
 impl<E: Engine> Campaign<'_, E> {
     async fn run(&self) -> Result<CampaignEnd, CampaignError> {
         let begin = Instant::now();
-        let platform = self.engine.platform().await?;
+        let platform = self.saying("the container engine", self.engine.platform()).await?;
         let Some(session) = self.prepare().await else { return Ok(CampaignEnd::Interrupted) };
         let session = Arc::new(session?);
         let platform = Platform { isolation: session.isolation().or(platform.isolation), ..platform };
         let result = self.measure(&session, &platform, begin).await;
-        session.close().await;
+        self.saying("what was made for the trials to be removed", session.close()).await;
         result
+    }
+
+    /// Does `work`, and says `what` is waited for if that takes long.
+    async fn saying<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let mut patience = Patience::begin();
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                waited = patience.run_out() => self.waits(what.to_owned(), waited),
+            }
+        }
+    }
+
+    /// Says what has been waited for so long.
+    fn waits(&self, what: String, waited: Duration) {
+        (self.emit)(Event::Waiting { campaign: self.name.clone(), what, seconds: waited.as_secs() });
     }
 
     /// Makes the app ready, passing on what the engine says meanwhile; `None` if asked to stop.
@@ -188,14 +208,17 @@ impl<E: Engine> Campaign<'_, E> {
         });
         let label = self.name.to_string();
         let mut preparing = std::pin::pin!(self.engine.prepare(self.app, self.workload, &label, notice));
+        let (mut what, mut patience) = ("the app to be made ready".to_owned(), Patience::begin());
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.wait() => return None,
                 Some(message) = receiver.recv() => {
+                    (what, patience) = (message.clone(), Patience::begin());
                     (self.emit)(Event::Preparing { campaign: self.name.clone(), message });
                 }
                 session = &mut preparing => return Some(session),
+                waited = patience.run_out() => self.waits(what.clone(), waited),
             }
         }
     }
@@ -262,6 +285,8 @@ impl<E: Engine> Campaign<'_, E> {
         let mut deadlines = Deadlines::new(self.workload, self.engine.pace());
         let (runner, journal) = (Runner::new(session, self.workload), SharedJournal::new(*journal));
         let mut running = JoinSet::new();
+        // The one that began first is in front.
+        let mut under_way: Vec<(TrialId, String, Patience)> = Vec::new();
         let mut run = 0;
         let findings = loop {
             while running.len() < self.jobs() {
@@ -282,6 +307,8 @@ impl<E: Engine> Campaign<'_, E> {
                         let left = usize::try_from(progress.total - progress.done).unwrap_or(usize::MAX);
                         session.expect(left, self.jobs());
                         let deadline = deadlines.of(&request);
+                        let words = waiting::trial(request.purpose, &request.intervention);
+                        under_way.push((request.id, words, Patience::begin()));
                         let (runner, journal) = (runner.clone(), journal.clone());
                         running.spawn(async move {
                             let id = request.id;
@@ -301,6 +328,7 @@ impl<E: Engine> Campaign<'_, E> {
                 ended = running.join_next() => match ended {
                     Some(Ok(ended)) => {
                         let (id, record) = ended?;
+                        under_way.retain(|(running, ..)| *running != id);
                         run += 1;
                         deadlines.learn(&record);
                         explorer.record(id, record.report());
@@ -314,6 +342,10 @@ impl<E: Engine> Campaign<'_, E> {
                         }
                     }
                 },
+                (what, waited) = oldest(&mut under_way) => {
+                    let left = if session.lingers() { ", whose main process has ended, and for those that it left" } else { "" };
+                    self.waits(format!("{what}{left}"), waited);
+                }
             }
         };
         conclude(journal.into_inner(), &findings, identity, platform, run, begin)
@@ -330,6 +362,17 @@ impl<E: Engine> Campaign<'_, E> {
             run,
             progress: explorer.progress().into(),
         });
+    }
+}
+
+/// Returns when it is time to say that the trial that began first is waited for: its words, and how long.
+async fn oldest(under_way: &mut [(TrialId, String, Patience)]) -> (String, Duration) {
+    match under_way.first_mut() {
+        Some((_, words, patience)) => {
+            let waited = patience.run_out().await;
+            (words.clone(), waited)
+        }
+        None => std::future::pending().await,
     }
 }
 

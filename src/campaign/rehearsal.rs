@@ -1,6 +1,7 @@
 //! What an app does when nothing is treated, outside of any campaign: its calls, or what it prints, from which a criterion of success
 //! is made where nobody said one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -95,6 +96,25 @@ impl Rehearsal {
     }
 }
 
+/// How far runs outside of a campaign are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The app is made ready, and this takes time: an image being built or pulled.
+    Preparing(String),
+    /// It runs.
+    Running,
+    /// Its main process has ended, and those that it left are waited for.
+    Lingering,
+    /// What was made for it is removed.
+    Closing,
+}
+
+/// Told how far the runs are, whenever that may have changed.
+pub type Tell = Arc<dyn Fn(Phase) + Send + Sync>;
+
+/// Between two looks at how far they are.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Runs the workload so many times without any intervention, `at_once` of them at the same time; `None` if asked to stop.
 ///
 /// # Errors
@@ -105,11 +125,11 @@ pub async fn rehearse<E: Engine>(
     workload: &Workload,
     runs: u32,
     at_once: usize,
-    notice: Notice,
+    tell: Tell,
     stop: &Stop,
 ) -> Result<Option<Rehearsal>, EngineError> {
     let requests: Vec<_> = (0..runs).map(|replica| request(replica, Purpose::Baseline, Watch::Treated)).collect();
-    let ran = run(engine, app, workload, &requests, at_once, notice, stop).await?;
+    let ran = run(engine, app, workload, &requests, at_once, tell, stop).await?;
     Ok(ran.map(|(subject, observations)| Rehearsal { kind: subject.kind, observations }))
 }
 
@@ -133,12 +153,12 @@ pub async fn watch_once<E: Engine>(
     app: &AppSpec,
     workload: &Workload,
     limit: Option<Duration>,
-    notice: Notice,
+    tell: Tell,
     stop: &Stop,
 ) -> Result<Option<Watched>, EngineError> {
     let workload = Workload { timeout: limit.or(workload.timeout), ..workload.clone() };
     let requests = [request(0, Purpose::Trace, Watch::Everything)];
-    let ran = run(engine, app, &workload, &requests, 1, notice, stop).await?;
+    let ran = run(engine, app, &workload, &requests, 1, tell, stop).await?;
     Ok(ran.and_then(|(subject, observations)| {
         let observation = observations.into_iter().next()?;
         let outcome = judge(&workload, subject.kind, subject.port, &observation);
@@ -153,9 +173,11 @@ async fn run<E: Engine>(
     workload: &Workload,
     requests: &[TrialRequest],
     at_once: usize,
-    notice: Notice,
+    tell: Tell,
     stop: &Stop,
 ) -> Result<Option<(Subject, Vec<Observation>)>, EngineError> {
+    let telling = Arc::clone(&tell);
+    let notice: Notice = Arc::new(move |message| telling(Phase::Preparing(message)));
     let prepared = tokio::select! {
         () = stop.wait() => return Ok(None),
         prepared = engine.prepare(app, workload, "rehearsal", notice) => prepared,
@@ -166,10 +188,19 @@ async fn run<E: Engine>(
     session.expect(requests.len(), requests.len());
     let trials = futures_util::stream::iter(requests.iter().map(|request| session.run(request, deadline)));
     let trials = trials.buffered(at_once.max(1)).collect::<Vec<_>>();
+    let watching = async {
+        loop {
+            tell(if session.lingers() { Phase::Lingering } else { Phase::Running });
+            tokio::time::sleep(LOOK).await;
+        }
+    };
     let observations = tokio::select! {
+        biased;
         () = stop.wait() => None,
         observations = trials => Some(observations),
+        () = watching => None,
     };
+    tell(Phase::Closing);
     let subject = session.subject().clone();
     session.close().await;
     Ok(observations.map(|observations| (subject, observations)))

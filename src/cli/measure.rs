@@ -16,6 +16,7 @@ use super::printer::Printer;
 use super::progress::Reporters;
 use super::settings::Environment;
 use super::status::Status;
+use super::waiting::{ENGINE, saying};
 use crate::campaign::{self, CampaignEnd, CampaignName, Event, Options, Stop};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineError};
@@ -74,7 +75,7 @@ async fn carry_out(
     };
     let (engine, reaped) = tokio::select! {
         () = stop.wait() => return Ok(Finished { ends: Vec::new(), status: Status::Interrupted }),
-        opened = opening => opened?,
+        opened = saying(printer, ENGINE, opening) => opened?,
     };
     let results = environment.results(measuring.results.clone());
     writable(&results)?;
@@ -87,7 +88,7 @@ async fn carry_out(
     let ends = campaign::batch(&engine, apps, &options, &|event| reporters.emit(&event), &stop).await;
     reporters.finish();
     // A container that a killed run had asked for may have come into being after the first look.
-    if let Err(error) = engine.reap().await {
+    if let Err(error) = saying(printer, ENGINE, engine.reap()).await {
         tracing::warn!(%error, "cannot look for what dead runs left");
     }
 

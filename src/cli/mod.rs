@@ -33,6 +33,7 @@ mod show;
 mod static_analysis;
 mod status;
 mod trace;
+mod waiting;
 
 use std::ffi::OsString;
 use std::future::Future;

@@ -167,6 +167,11 @@ pub trait Session: Send + Sync {
     /// May be dropped while it runs; what it started is gone after [`Session::close`] at the latest.
     fn run(&self, request: &TrialRequest, deadline: Deadline) -> impl Future<Output = Observation> + Send;
 
+    /// Whether a trial waits for processes that its main process left.
+    fn lingers(&self) -> bool {
+        false
+    }
+
     /// Removes everything that was made for the session.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

@@ -1,9 +1,27 @@
 //! The report that a supervisor gives at the end of a trial, asked for in the same way by every engine.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::trial::Trouble;
 use crate::trial::wire::{AppReport, Command, Event};
+
+/// A trial whose main process has ended, counted as long as this lives.
+#[derive(Debug)]
+pub(super) struct Lingering<'a>(&'a AtomicUsize);
+
+impl<'a> Lingering<'a> {
+    pub(super) fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Lingering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A conversation with a shim.
 pub(super) trait Conversation {

@@ -14,7 +14,6 @@ use super::printer::Printer;
 use super::settings::Environment;
 use super::status::{Status, WrongUsage};
 use crate::campaign::{Settled, Stop};
-use crate::engine::Session;
 use crate::report::{Answer, Check};
 use crate::spec::AppSpec;
 use crate::store::{Store, TrialRecord};
@@ -84,7 +83,7 @@ async fn carry_out(
             Err(NotReady::Inconclusive(reason)) => Some(Answer::Inconclusive { reason }),
             Err(NotReady::Interrupted) => None,
         };
-        session.close().await;
+        benches.close(session.as_ref()).await;
         let Some(answer) = answer else { return Ok(checks) };
         checks.push(Check {
             app: app.name.clone(),

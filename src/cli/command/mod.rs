@@ -8,7 +8,6 @@ mod subject;
 mod vigil;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -23,7 +22,8 @@ use super::scratch::Scratch;
 use super::settings::Environment;
 use super::show::failure;
 use super::status::{Status, WrongUsage};
-use crate::campaign::{self, CampaignEnd, CampaignName, Criterion, Options, Rehearsal, Stop};
+use super::waiting::{ENGINE, course, saying};
+use crate::campaign::{self, CampaignEnd, CampaignName, Criterion, Options, Rehearsal, Stop, Tell};
 use crate::engine::Engine;
 use crate::engine::docker::DockerEngine;
 use crate::report;
@@ -38,6 +38,8 @@ use vigil::Held;
 const STOPPING: &str = "stopping: nothing is stored without `--results` (Ctrl-C again to stop at once)";
 /// Runs without any intervention before the campaign; their output has to agree.
 const REHEARSALS: u32 = 3;
+/// What such runs are called.
+const RUNS: &str = "runs without any intervention";
 
 /// What was measured, with what has to be known of it.
 #[derive(Debug, Serialize)]
@@ -74,9 +76,11 @@ pub(super) fn run(arguments: &RunArguments, environment: &Environment, printer: 
         }
         let engine = tokio::select! {
             () = stop.wait() => return Ok(None),
-            engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?.with(arguments.measuring.staging()),
+            engine = saying(printer, ENGINE, DockerEngine::connect(environment.docker_host.as_deref())) => {
+                engine?.with(arguments.measuring.staging())
+            }
         };
-        engine.reap().await?;
+        saying(printer, ENGINE, engine.reap()).await?;
         Box::pin(setting.measure(&engine)).await
     });
     let status = match &result {
@@ -128,12 +132,14 @@ impl Setting<'_> {
     /// Learns what success is, measures, and holds the result against one more run; `None` if interrupted before anything was measured.
     async fn measure<E: Engine>(&self, engine: &E) -> anyhow::Result<Option<Finished>> {
         let name = Name::of(self.arguments)?;
-        let isolation = engine.platform().await?.isolation;
+        let isolation = saying(self.printer, || "the engine".to_owned(), engine.platform()).await?.isolation;
         if let Some(isolation) = &isolation {
             self.printer.note(&format!("isolation: {isolation}"));
         }
         let mut app = spec(&name, &self.arguments.subject, &self.arguments.success);
-        let Some(rehearsal) = self.rehearse(engine, &app, REHEARSALS).await? else { return Ok(None) };
+        let (tell, what) = course(self.printer, RUNS);
+        let rehearsal = saying(self.printer, what, self.rehearse(engine, &app, REHEARSALS, tell)).await?;
+        let Some(rehearsal) = rehearsal else { return Ok(None) };
         if let Some(message) = rehearsal.not_started() {
             return Err(WrongUsage(message.to_owned()).into());
         }
@@ -170,12 +176,10 @@ impl Setting<'_> {
         Ok(Some(Finished { name: name.campaign(), end, answer }))
     }
 
-    async fn rehearse<E: Engine>(&self, engine: &E, app: &AppSpec, runs: u32) -> anyhow::Result<Option<Rehearsal>> {
-        let printer = self.printer.clone();
-        let notice: crate::engine::Notice = Arc::new(move |message| printer.note(&message));
+    async fn rehearse<E: Engine>(&self, engine: &E, app: &AppSpec, runs: u32, tell: Tell) -> anyhow::Result<Option<Rehearsal>> {
         // Runs that are not kept apart would meet what the others write.
         let at_once = if self.arguments.subject.no_isolation { 1 } else { 3 };
-        Ok(campaign::rehearse(engine, app, &app.workloads[0], runs, at_once, notice, self.stop).await?)
+        Ok(campaign::rehearse(engine, app, &app.workloads[0], runs, at_once, tell, self.stop).await?)
     }
 
     async fn campaign<E: Engine>(

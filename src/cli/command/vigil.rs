@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
-use super::Setting;
+use super::super::waiting::{course, saying};
+use super::{RUNS, Setting};
 use crate::campaign::{CampaignEnd, Stop};
 use crate::engine::Engine;
 use crate::spec::AppSpec;
@@ -61,7 +62,8 @@ impl Setting<'_> {
             // Nothing was run, or nothing could be.
             CampaignEnd::UpToDate(_) | CampaignEnd::Failed { .. } | CampaignEnd::Interrupted => Ok(Held::Yes(end)),
             CampaignEnd::Measured(_) | CampaignEnd::Incomplete { .. } | CampaignEnd::Refused { .. } => {
-                Ok(match self.still_agrees(engine, app).await? {
+                let agreeing = self.still_agrees(engine, app);
+                Ok(match saying(self.printer, || "one more run without any intervention".to_owned(), agreeing).await? {
                     Some(true) => Held::Yes(end),
                     Some(false) => Held::No,
                     None => Held::Yes(CampaignEnd::Interrupted),
@@ -72,7 +74,9 @@ impl Setting<'_> {
 
     /// Whether one more run without any intervention prints what it has to; `None` if asked to stop.
     async fn still_agrees<E: Engine>(&self, engine: &E, app: &AppSpec) -> anyhow::Result<Option<bool>> {
-        let rehearsal = self.rehearse(engine, app, 1).await?;
+        // What is waited for is said by the campaign beside it, or by the caller.
+        let (tell, _) = course(self.printer, RUNS);
+        let rehearsal = self.rehearse(engine, app, 1, tell).await?;
         Ok(rehearsal.map(|rehearsal| rehearsal.agrees_with(&app.workloads[0].success)))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::printer::Printer;
 use super::super::settings::Environment;
 use super::super::status::WrongUsage;
+use super::super::waiting::{ENGINE, saying};
 use super::Running;
 use crate::campaign::{Checks, Settled, Stop};
 use crate::engine::docker::DockerEngine;
@@ -39,6 +40,7 @@ pub(in super::super) struct Runs<'a, S> {
     pub(in super::super) name: String,
     checks: Checks<'a, S>,
     wanted: u32,
+    printer: Printer,
 }
 
 /// Why an app cannot be run.
@@ -62,8 +64,8 @@ impl<'a> Benches<'a> {
         printer: &'a Printer,
         stop: Stop,
     ) -> Result<Self, EngineError> {
-        let engine = DockerEngine::connect(environment.docker_host.as_deref()).await?;
-        engine.reap().await?;
+        let engine = saying(printer, ENGINE, DockerEngine::connect(environment.docker_host.as_deref())).await?;
+        saying(printer, ENGINE, engine.reap()).await?;
         Ok(Self { engine, running, stop, printer })
     }
 
@@ -78,7 +80,14 @@ impl<'a> Benches<'a> {
     ) -> Result<Arc<<DockerEngine as Engine>::Session>, EngineError> {
         let printer = self.printer.clone();
         let notice: Notice = Arc::new(move |message| printer.note(&message));
-        self.engine.prepare(app, workload, &format!("{}/{}", app.name, workload.name), notice).await.map(Arc::new)
+        let name = format!("{}/{}", app.name, workload.name);
+        let preparing = self.engine.prepare(app, workload, &name, notice);
+        saying(self.printer, || format!("{name} to be made ready"), preparing).await.map(Arc::new)
+    }
+
+    /// Removes what was made for a workload.
+    pub(in super::super) async fn close(&self, session: &impl Session) {
+        saying(self.printer, || "what was made for the runs to be removed".to_owned(), session.close()).await;
     }
 
     /// Sees whether the workload passes as it is, after which it can be run under interventions.
@@ -90,8 +99,9 @@ impl<'a> Benches<'a> {
     ) -> Result<Runs<'s, S>, NotReady> {
         let name = format!("{}/{}", app.name, workload.name);
         let mut checks = Checks::new(session, workload, self.running.jobs(), &self.stop);
-        match checks.baseline().await {
-            Settled::Passed { .. } => Ok(Runs { name, checks, wanted: self.running.runs }),
+        let settled = saying(self.printer, || format!("{name} to pass with all of Linux"), checks.baseline()).await;
+        match settled {
+            Settled::Passed { .. } => Ok(Runs { name, checks, wanted: self.running.runs, printer: self.printer.clone() }),
             Settled::Failed { record, .. } => Err(NotReady::Baseline(record.result.to_string())),
             Settled::Inconclusive { reason } => Err(NotReady::Inconclusive(reason)),
             Settled::Interrupted => Err(NotReady::Interrupted),
@@ -102,7 +112,8 @@ impl<'a> Benches<'a> {
 impl<S: Session + 'static> Runs<'_, S> {
     /// Runs the workload under an intervention until it is sure whether it passes.
     pub(in super::super) async fn run(&mut self, intervention: &Intervention) -> Settled {
-        self.checks.run(intervention, self.wanted).await
+        let Self { name, checks, wanted, printer } = self;
+        saying(printer, || format!("{name} under what the OS has"), checks.run(intervention, *wanted)).await
     }
 }
 

@@ -107,7 +107,7 @@ async fn carry_out(
     }
     let result = with_sessions(verification, specs, &sessions, benches, printer).await;
     for (_, session) in sessions.values().flatten() {
-        session.close().await;
+        benches.close(session.as_ref()).await;
     }
     Ok(result)
 }

@@ -78,6 +78,10 @@ impl Reporter for Bars {
                 return;
             }
             Event::Preparing { campaign, message } => self.bar(campaign).set_message(message.clone()),
+            Event::Waiting { campaign, what, seconds } => {
+                let course = self.tracker.under_way(campaign).map(Course::describe).unwrap_or_default();
+                self.bar(campaign).set_message(format!("{course}, waiting for {what} ({seconds} s)"));
+            }
             Event::Started { campaign, .. } | Event::TrialStarted { campaign, .. } | Event::TrialEnded { campaign, .. } => {
                 self.draw_campaign(campaign);
             }

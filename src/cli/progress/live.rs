@@ -102,6 +102,10 @@ impl Reporter for LiveTable {
         self.tracker.record(event, at);
         match event {
             Event::Preparing { message, .. } => self.whole.set_message(message.clone()),
+            Event::Waiting { campaign, what, seconds } => {
+                let course = self.tracker.under_way(campaign).map(Course::describe).unwrap_or_default();
+                self.whole.set_message(format!("{course}, waiting for {what} ({seconds} s)"));
+            }
             Event::TrialStarted { campaign, .. } => self.draw_whole(campaign),
             Event::TrialEnded { campaign, intervention, outcome, .. } => {
                 if let Some((item, treatment)) = intervention.only() {

@@ -11,6 +11,8 @@ use crate::trial::Outcome;
 
 /// Between two lines that say no more than that it goes on.
 const PAUSE: Duration = Duration::from_secs(5);
+/// After so long without a line it is said for the first time what is waited for.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
 /// One line for everything that matters, and now and then one to show that it goes on.
 pub(super) struct PlainLines {
@@ -18,11 +20,13 @@ pub(super) struct PlainLines {
     tracker: Tracker,
     stage: Option<(CampaignName, &'static str)>,
     last: Duration,
+    /// Whether it was said of this campaign that something is waited for.
+    waited: bool,
 }
 
 impl PlainLines {
     pub(super) fn new(printer: Printer) -> Self {
-        Self { printer, tracker: Tracker::default(), stage: None, last: Duration::ZERO }
+        Self { printer, tracker: Tracker::default(), stage: None, last: Duration::ZERO, waited: false }
     }
 
     fn line(&mut self, at: Duration, text: &str) {
@@ -58,6 +62,14 @@ impl Reporter for PlainLines {
                 self.about_campaign(at, campaign, &format!("started ({kind}){stored}{recheck}{outdated}"));
             }
             Event::TrialStarted { .. } => {}
+            // Where every trial takes long, that is as much as is said of mere progress.
+            Event::Waiting { campaign, what, seconds } => {
+                let pause = if self.waited { PAUSE } else { FIRST_PAUSE };
+                if at.saturating_sub(self.last) >= pause {
+                    self.waited = true;
+                    self.about_campaign(at, campaign, &format!("waiting for {what} ({seconds} s)"));
+                }
+            }
             Event::TrialEnded { campaign, purpose, intervention, outcome, progress, .. } => {
                 if let Outcome::Inconclusive(cause) = outcome {
                     self.about_campaign(at, campaign, &format!("{} was inconclusive: {cause}", item(*purpose, intervention)));
@@ -78,6 +90,7 @@ impl Reporter for PlainLines {
                 }
             }
             Event::Ended { campaign, end } => {
+                self.waited = false;
                 let line = format!("{} {}", self.tracker.place(campaign), last_line(campaign, end, took));
                 self.line(at, &line);
             }
@@ -151,6 +164,7 @@ pub(super) mod tests {
     pub(in crate::cli::progress) fn course() -> Vec<(Duration, Event)> {
         let campaigns = ["nginx", "sort", "web"].iter().map(|app| name(app)).collect();
         let begun = |purpose, intervention| Event::TrialStarted { campaign: name("nginx"), purpose, intervention };
+        let waiting = |what: &str, seconds| Event::Waiting { campaign: name("nginx"), what: what.to_owned(), seconds };
         let exit_code = Outcome::Fail(FailCause::ExitCode { code: 1, expected: 0 });
         let trouble = Outcome::Inconclusive(InconclusiveCause::Engine { message: "no space left".to_owned() });
         let totals =
@@ -159,6 +173,8 @@ pub(super) mod tests {
             at(0, Event::Reaped { containers: 1 }),
             at(0, Event::BatchStarted { campaigns, jobs: 4 }),
             at(1, Event::Preparing { campaign: name("nginx"), message: "building the image of nginx".to_owned() }),
+            at(21, waiting("building the image of nginx", 2)),
+            at(41, waiting("building the image of nginx", 4)),
             at(
                 70,
                 Event::Started {
@@ -175,6 +191,8 @@ pub(super) mod tests {
             at(82, trial("nginx", "control", 5, 26)),
             at(90, with_outcome(trial("nginx", "singles", 6, 26), exit_code.clone())),
             at(91, begun(Purpose::Single, stub_openat())),
+            // Something was said a moment ago.
+            at(94, waiting("a run that stubs `openat`", 2)),
             at(95, with_outcome(trial("nginx", "singles", 7, 26), trouble)),
         ];
         course.extend((8..20).map(|done| at(100 + 10 * u64::from(done - 8), trial("nginx", "singles", done, 26))));

@@ -3,7 +3,7 @@
 mod arguments;
 mod sink;
 
-use std::sync::Arc;
+use std::cell::Cell;
 
 use anyhow::Context;
 
@@ -13,6 +13,7 @@ use super::interrupt;
 use super::printer::Printer;
 use super::settings::Environment;
 use super::status::{Status, WrongUsage};
+use super::waiting::{ENGINE, course, saying};
 use crate::campaign::{Stop, watch_once};
 use crate::engine::docker::DockerEngine;
 use crate::engine::process::{Observed, Observing};
@@ -53,7 +54,7 @@ async fn observed(
     stop: &Stop,
 ) -> anyhow::Result<Status> {
     let engine = process_engine(&arguments.subject, environment, printer)?;
-    let isolation = engine.isolation().await?.to_owned();
+    let isolation = saying(printer, || "namespaces".to_owned(), engine.isolation()).await?.to_owned();
     printer.note(&format!("isolation: {isolation}"));
     let command = arguments.subject.command.clone();
     let observe = Observe {
@@ -63,10 +64,13 @@ async fn observed(
         wait_for_children: arguments.subject.wait_for_children,
     };
     let json = arguments.format == Format::Json;
+    let lingers = Cell::new(false);
+    let name = command.first().map_or("", String::as_str);
+    let what = || if lingers.get() { format!("processes that `{name}` left when it ended") } else { format!("`{name}`") };
     let tell = |happening: Observing<'_>| match happening {
         Observing::Line(line) if json => sink.json(&serde_json::json!({ "event": "line", "text": line })),
         Observing::Line(line) => sink.line(line),
-        Observing::MainEnded => {}
+        Observing::MainEnded => lingers.set(true),
     };
     let enough = async {
         match arguments.timeout {
@@ -74,7 +78,7 @@ async fn observed(
             None => stop.wait().await,
         }
     };
-    match engine.observe(observe, tell, enough).await? {
+    match saying(printer, what, engine.observe(observe, tell, enough)).await? {
         Observed::NotStarted(message) => Err(WrongUsage(message).into()),
         Observed::Over { trace, cut_short } => {
             if json {
@@ -105,12 +109,12 @@ async fn contained(
     let (app, workload) = chosen(arguments)?;
     let engine = tokio::select! {
         () = stop.wait() => return Ok(Status::Interrupted),
-        engine = DockerEngine::connect(environment.docker_host.as_deref()) => engine?,
+        engine = saying(printer, ENGINE, DockerEngine::connect(environment.docker_host.as_deref())) => engine?,
     };
-    engine.reap().await?;
-    let noting = printer.clone();
-    let notice: crate::engine::Notice = Arc::new(move |message| noting.note(&message));
-    let Some(watched) = watch_once(&engine, &app, &workload, arguments.timeout, notice, stop).await? else {
+    saying(printer, ENGINE, engine.reap()).await?;
+    let (tell, what) = course(printer, "the traced run");
+    let watching = watch_once(&engine, &app, &workload, arguments.timeout, tell, stop);
+    let Some(watched) = saying(printer, what, watching).await? else {
         return Ok(Status::Interrupted);
     };
     if let Some(message) = &watched.observation.not_started {

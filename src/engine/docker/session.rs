@@ -1,6 +1,7 @@
 //! One app made ready on a Docker Engine.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::super::{EngineError, Notice, Session, Subject};
@@ -21,6 +22,8 @@ pub struct DockerSession {
     pub(super) berths: Arc<Berths>,
     /// Whether there are stages.
     staged: bool,
+    /// Trials whose main process has ended, and that wait for those that it left.
+    lingering: AtomicUsize,
 }
 
 /// Whether containers can be made on stages here; if not, why, and that the engine makes them all.
@@ -66,7 +69,7 @@ impl DockerSession {
         let containers = Arc::new(containers);
         let berths = Arc::new(Berths::new(Arc::clone(&containers)));
         let staged = engine.staging == Staging::Stages && try_stage(&berths, &notice).await;
-        Ok(Self { subject, workload: workload.clone(), containers, berths, staged })
+        Ok(Self { subject, workload: workload.clone(), containers, berths, staged, lingering: AtomicUsize::new(0) })
     }
 
     /// Who makes the container of a trial. What everything hangs upon runs in containers of the engine's own: what the app uses, that
@@ -100,7 +103,12 @@ impl DockerSession {
     async fn trial(&self, request: &TrialRequest, deadline: Deadline) -> Result<Observation, Trouble> {
         let begin = Instant::now();
         let berth = self.berths.take(self.maker(request.purpose)).await?;
-        let setting = Setting { containers: &self.containers, subject: &self.subject, workload: &self.workload };
+        let setting = Setting {
+            containers: &self.containers,
+            subject: &self.subject,
+            workload: &self.workload,
+            lingering: &self.lingering,
+        };
         let (observation, berth) = setting.run(berth, request, deadline, begin).await?;
         if let Some(berth) = berth {
             self.berths.give_back(berth);
@@ -159,6 +167,10 @@ impl Session for DockerSession {
         };
         observation.timings.total = begin.elapsed();
         observation
+    }
+
+    fn lingers(&self) -> bool {
+        self.lingering.load(Ordering::Relaxed) > 0
     }
 
     async fn close(&self) {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::DownloadFromContainerOptions;
@@ -31,6 +32,8 @@ pub(super) struct Setting<'a> {
     pub(super) containers: &'a Containers,
     pub(super) subject: &'a Subject,
     pub(super) workload: &'a Workload,
+    /// Trials whose main process has ended, and that wait for those that it left.
+    pub(super) lingering: &'a AtomicUsize,
 }
 
 /// What became of a trial, and its berth if there is something in it that can be used again.
@@ -358,6 +361,7 @@ impl<'a> Course<'a> {
         let mut end = after(limit);
         let last = after(deadline.total);
         let mut stay_until: Option<tokio::time::Instant> = None;
+        let mut lingering = None;
         loop {
             tokio::select! {
                 // What has happened goes before the time it took: this process may have been stopped meanwhile.
@@ -371,6 +375,9 @@ impl<'a> Course<'a> {
                     Ok(Event::MainEnded { ending, .. }) => {
                         if server && ending != Ending::Exited(0) {
                             return Ok(());
+                        }
+                        if !server {
+                            lingering.get_or_insert_with(|| supervisor::Lingering::begin(self.setting.lingering));
                         }
                     }
                     Ok(Event::Exhausted) => {

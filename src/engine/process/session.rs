@@ -1,5 +1,6 @@
 //! One command made ready to be run.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ pub struct ProcessSession {
     pub(super) workload: Workload,
     /// Shims that said their last word and are about to end.
     ending: Mutex<JoinSet<()>>,
+    /// Trials whose main process has ended, and that wait for those that it left.
+    pub(super) lingering: AtomicUsize,
 }
 
 /// A poisoned lock only says that another trial panicked; the data is whole.
@@ -39,7 +42,7 @@ impl ProcessSession {
         let identity = tokio::task::spawn_blocking(move || subject::identity(&name, &options)).await;
         let image = identity.map_err(std::io::Error::other).and_then(|identity| identity).map_err(unreadable)?;
         let subject = Subject { kind: Kind::RunToCompletion, port: None, image, client_image: None, command };
-        Ok(Self { engine, subject, workload: workload.clone(), ending: Mutex::default() })
+        Ok(Self { engine, subject, workload: workload.clone(), ending: Mutex::default(), lingering: AtomicUsize::new(0) })
     }
 
     /// Lets a shim end while others go on.
@@ -88,6 +91,10 @@ impl Session for ProcessSession {
         };
         observation.timings.total = begin.elapsed();
         observation
+    }
+
+    fn lingers(&self) -> bool {
+        self.lingering.load(Ordering::Relaxed) > 0
     }
 
     async fn close(&self) {

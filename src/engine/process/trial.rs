@@ -41,7 +41,7 @@ pub(super) async fn run(
     }
     let started = Instant::now();
     let mut observation = Observation { ready: true, ..Observation::default() };
-    let report = watch(&mut conversation, &mut observation, deadline, started).await?;
+    let report = watch(session, &mut conversation, &mut observation, deadline, started).await?;
     observation.timings.workload = started.elapsed();
     let report = if let Some(report) = report {
         report
@@ -96,6 +96,7 @@ async fn launch(
 
 /// Waits until the command is done, and everything that it left behind; `None` if it is ended before, which `observation` says.
 async fn watch(
+    session: &ProcessSession,
     conversation: &mut Conversation,
     observation: &mut Observation,
     deadline: Deadline,
@@ -103,12 +104,16 @@ async fn watch(
 ) -> Result<Option<AppReport>, Trouble> {
     let limit = deadline.work.min(deadline.total);
     let end = tokio::time::Instant::from_std(started + limit);
+    let mut lingering = None;
     loop {
         tokio::select! {
             // What has happened goes before the time it took: this process may have been stopped meanwhile.
             biased;
             event = conversation.next() => match event.map_err(Trouble::Shim)? {
                 Event::Report(report) => return Ok(Some(*report)),
+                Event::MainEnded { .. } => {
+                    lingering.get_or_insert_with(|| supervisor::Lingering::begin(&session.lingering));
+                }
                 Event::Exhausted => {
                     observation.exhausted = deadline.processor;
                     return Ok(None);
