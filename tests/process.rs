@@ -724,3 +724,33 @@ fn what_takes_longer_than_two_seconds_is_said_to_be_waited_for() {
     let quiet = said(&["--quiet", "trace", "--", "sleep", "2.7"]);
     assert_eq!(quiet, "");
 }
+
+#[test]
+fn a_refusal_says_what_the_command_said_and_what_loupe_does_to_it() {
+    if !can_isolate() {
+        return;
+    }
+    let reasons = |script: &str| {
+        let told = run(&["--", "sh", "-c", script]);
+        assert_eq!(told.code, Some(1), "{}", told.errors);
+        told.event("summary")["campaigns"][0]["reasons"].as_array().unwrap().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let first = reasons("echo 'must be pid 1' >&2; exit 100");
+    assert!(first.iter().any(|line| line.contains("its standard error: must be pid 1")), "{first:#?}");
+    assert!(first.iter().any(|line| line.contains("process 1 is Loupe's supervisor")), "{first:#?}");
+    assert!(first.iter().any(|line| line.contains("--exit-code 100")), "{first:#?}");
+    let privileges = reasons("echo 'The \"no new privileges\" flag is set'; exit 1");
+    assert!(privileges.iter().any(|line| line.contains("set-user-id programs")), "{privileges:#?}");
+    assert!(!privileges.iter().any(|line| line.contains("--exit-code")), "that would measure the failure: {privileges:#?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("crlf");
+    fs::write(&script, "#!/bin/sh\r\necho hello\r\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let told = run(&["--", script.to_str().unwrap()]);
+    assert!(
+        told.errors.contains("its interpreter `/bin/sh\\r` is missing; the first line ends in a carriage return"),
+        "{}",
+        told.errors
+    );
+}

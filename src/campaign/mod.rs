@@ -411,8 +411,8 @@ fn conclude(
             CampaignEnd::Measured(totals(&finished, run, elapsed))
         }
         (Conclusion::Finished(finished), _) => CampaignEnd::Incomplete { reasons: finished.summary.incomplete.clone() },
-        (Conclusion::Refused(_), Findings::Refused(refusals)) => CampaignEnd::Refused {
-            reasons: refusals.iter().map(ToString::to_string).collect(),
+        (Conclusion::Refused(refused), Findings::Refused(refusals)) => CampaignEnd::Refused {
+            reasons: refused.reasons.clone(),
             inconclusive: refusals.iter().all(crate::explore::Refusal::inconclusive),
         },
         (Conclusion::Refused(refused), Findings::Measured(_)) => {

@@ -33,7 +33,7 @@ async fn saying_after<T>(
             done = &mut work => return done,
             waited = patience.run_out() => {
                 if printer.can_draw() {
-                    line.show(printer, format!("waiting for {}", what()));
+                    line.show(printer, format!("waiting for {}", what()), waited);
                 } else {
                     printer.note(&format!("waiting for {} ({} s)", what(), waited.as_secs()));
                 }
@@ -65,10 +65,10 @@ pub(super) fn course(printer: &Printer, runs: &str) -> (Tell, impl Fn() -> Strin
 struct Line(Option<(Printer, ProgressBar)>);
 
 impl Line {
-    fn show(&mut self, printer: &Printer, text: String) {
+    fn show(&mut self, printer: &Printer, text: String, waited: Duration) {
         let (_, bar) = self.0.get_or_insert_with(|| {
             let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").expect("invariant: the template is valid");
-            let bar = printer.draw().add(ProgressBar::no_length().with_style(style));
+            let bar = printer.draw().add(ProgressBar::no_length().with_style(style).with_elapsed(waited));
             bar.enable_steady_tick(FRAME);
             (printer.clone(), bar)
         });

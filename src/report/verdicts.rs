@@ -6,7 +6,7 @@ use super::fallbacks;
 use super::table::{Align, Table};
 use crate::explore::Verdict;
 use crate::store::{Caveat, DetailRow, Finished, Stored, TrialRecord};
-use crate::trial::{Item, Outcome, Purpose, Treatment, Watch};
+use crate::trial::{FailCause, Item, Outcome, Purpose, Treatment, Watch};
 
 /// What the single trials of each call and treatment gave, in words.
 struct Reasons(BTreeMap<(Item, Treatment), Vec<String>>);
@@ -42,6 +42,11 @@ fn words(trial: &TrialRecord, item: Item) -> String {
             1 => "passes (1 hit)".to_owned(),
             hits => format!("passes ({hits} hits)"),
         },
+        Outcome::Fail(cause @ (FailCause::ClientExitCode { .. } | FailCause::ClientDied { .. })) => {
+            let client = trial.client.as_ref();
+            let last = client.and_then(|client| client.stderr.last().or(client.stdout.last()));
+            shortened(&last.map_or_else(|| cause.to_string(), |last| format!("{cause}: {last}")))
+        }
         Outcome::Fail(cause) => shortened(&cause.to_string()),
         Outcome::Inconclusive(cause) => shortened(&format!("inconclusive: {cause}")),
     }

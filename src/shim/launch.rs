@@ -63,6 +63,27 @@ pub(super) fn nonce() -> io::Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
+/// Why a program cannot be executed, in words. The kernel says that a file is not there if its interpreter is not (execve(2)).
+pub(super) fn reason(name: &str, rules: PathRules, error: &io::Error) -> String {
+    let interpreter = match (error.raw_os_error(), find(name, rules)) {
+        (Some(libc::ENOENT), Ok(path)) => interpreter(&path),
+        _ => None,
+    };
+    let Some(interpreter) = interpreter else { return error.to_string() };
+    let named = String::from_utf8_lossy(&interpreter).escape_debug().to_string();
+    let ending = if interpreter.ends_with(b"\r") { "; the first line ends in a carriage return" } else { "" };
+    format!("its interpreter `{named}` is missing{ending}")
+}
+
+/// The interpreter that the first line of a script asks for.
+fn interpreter(path: &Path) -> Option<Vec<u8>> {
+    let mut begin = Vec::new();
+    File::open(path).ok()?.take(256).read_to_end(&mut begin).ok()?;
+    let line = begin.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())?;
+    Some(word.to_vec())
+}
+
 /// Looks a name without slash up in `PATH`.
 fn find(name: &str, rules: PathRules) -> io::Result<PathBuf> {
     if name.contains('/') {
@@ -112,6 +133,21 @@ mod tests {
             assert_eq!(find_in("sh", "/nonexistent").unwrap_err().kind(), io::ErrorKind::NotFound);
             assert_eq!(find_in("passwd", "/etc").unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         }
+    }
+
+    #[test]
+    fn an_interpreter_that_is_missing_is_named() {
+        let script = std::env::temp_dir().join(format!("loupe-interpreter-{}", std::process::id()));
+        let missing = io::Error::from_raw_os_error(libc::ENOENT);
+        let reason = |content: &str| {
+            std::fs::write(&script, content).unwrap();
+            super::reason(script.to_str().unwrap(), PathRules::Shell, &missing)
+        };
+        let returns = reason("#!/bin/sh\r\necho\r\n");
+        assert_eq!(returns, "its interpreter `/bin/sh\\r` is missing; the first line ends in a carriage return");
+        assert_eq!(reason("#! /nowhere -x\n"), "its interpreter `/nowhere` is missing");
+        assert!(reason("no script").starts_with("No such file"));
+        std::fs::remove_file(script).unwrap();
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -
     let home = surroundings.home.as_deref();
     let mut program = match launch::program(&request.command, None, dropped, home, surroundings.path_rules) {
         Ok(program) => program,
-        Err(error) => return not_started(control, request, &error),
+        Err(error) => return not_started(control, request, surroundings, &error),
     };
     let traced = request.traced.as_ref().map(|traced| traced.iter().filter_map(|item| item.call()).collect());
     let compiled = filter::compile(Architecture::NATIVE, &request.intervention, request.watch, traced.as_ref(), program.nonce);
@@ -170,7 +170,7 @@ fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -
 
     let (pid, listener) = match spawned {
         Spawned::Running { pid, listener } => (pid, listener),
-        Spawned::NotExecuted(error) => return not_started(control, request, &error),
+        Spawned::NotExecuted(error) => return not_started(control, request, surroundings, &error),
         Spawned::NoFilter(error) => return Err(error).context("cannot install the seccomp filter"),
     };
     let listener = listener.ok_or_else(|| ShimError::new("the seccomp filter has no listener"))?;
@@ -182,8 +182,14 @@ fn start(control: &mut Control, request: &Launch, surroundings: &Surroundings) -
     Ok(Some(App { main: Pid::from_raw(pid), stdout: Stream::new(stdout, limit), stderr: Stream::new(stderr, limit), shared }))
 }
 
-fn not_started(control: &mut Control, request: &Launch, error: &std::io::Error) -> Result<Option<App>, ShimError> {
+fn not_started(
+    control: &mut Control,
+    request: &Launch,
+    surroundings: &Surroundings,
+    error: &std::io::Error,
+) -> Result<Option<App>, ShimError> {
     let name = request.command.first().map_or("", String::as_str);
+    let error = launch::reason(name, surroundings.path_rules, error);
     control.send(&Event::NotStarted { message: format!("cannot execute `{name}`: {error}") })?;
     Ok(None)
 }

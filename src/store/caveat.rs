@@ -39,7 +39,8 @@ impl Exercise {
     pub(super) fn of(records: &[TrialRecord]) -> Option<Self> {
         let undisturbed = |record: &&TrialRecord| matches!(record.purpose, Purpose::Baseline | Purpose::Trace);
         let passed = records.iter().filter(undisturbed).find(|record| record.result == Outcome::Pass)?;
-        let ended = matches!(passed.app.ending, Some(Ending::Exited(_))) && !passed.app.daemonised;
+        let ended =
+            matches!(passed.app.ending, Some(Ending::Exited(_))) && (!passed.app.daemonised || !passed.app.left.is_nothing());
         Some(match (&passed.client, passed.durations.ready_ms) {
             (Some(_), _) => Self::Client,
             (None, None) if ended => Self::Completion,

@@ -283,6 +283,18 @@ impl TrialRecord {
         }
     }
 
+    /// What the app and its client said last.
+    #[must_use]
+    pub fn last_words(&self) -> trial::LastWords {
+        let names = self.hits.values().flat_map(|hits| hits.processes.keys().cloned());
+        trial::LastWords {
+            stderr: self.app.stderr.clone(),
+            stdout: self.app.stdout.clone(),
+            client: self.client.as_ref().map(|client| (client.stderr.clone(), client.stdout.clone())),
+            processes: names.collect::<std::collections::BTreeSet<_>>().into_iter().collect(),
+        }
+    }
+
     /// Number of calls that the supervisor answered.
     #[must_use]
     pub fn answers(&self) -> u64 {

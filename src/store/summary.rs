@@ -12,7 +12,7 @@ use super::date::Date;
 use super::files::FORMAT;
 use super::record::{ForeignCount, TrialRecord, milliseconds};
 use crate::explore::{Culprit, Joint, Measured, Origin, Refusal, Row, Settings, Strategy, TreatmentResult, Verdict};
-use crate::trial::{Degradation, Intervention, Item, Left, Purpose, Treatment};
+use crate::trial::{Degradation, Intervention, Item, Left, Outcome, Purpose, Treatment};
 
 /// What makes a campaign the same campaign. If any of it changes, what was measured before does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -363,7 +363,9 @@ pub struct Refused {
 
 impl Refused {
     pub(super) fn new(refusals: &[Refusal], environment: &Environment, trials: Vec<TrialRecord>) -> Self {
-        let reasons = refusals.iter().map(ToString::to_string).collect();
+        let mut reasons: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+        let failed = trials.iter().find(|record| record.intervention.is_empty() && matches!(record.result, Outcome::Fail(_)));
+        reasons.extend(failed.map(|record| record.last_words().lines()).unwrap_or_default());
         Self { format: FORMAT, environment: environment.clone(), reasons, refusals: refusals.to_vec(), trials }
     }
 }

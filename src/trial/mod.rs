@@ -9,6 +9,8 @@ mod calls;
 mod item;
 #[cfg(feature = "cli")]
 mod judge;
+#[cfg(feature = "cli")]
+mod last_words;
 mod measures;
 mod observation;
 #[cfg(feature = "cli")]
@@ -28,6 +30,8 @@ pub use calls::{ANSWERS_BEFORE, COSTLY_NEW_USES, CallLog, CallStatistics, Foreig
 pub use item::{Item, UnknownItem};
 #[cfg(feature = "cli")]
 pub use judge::{is_doubtful, judge, measures, settle};
+#[cfg(feature = "cli")]
+pub use last_words::LastWords;
 pub use measures::{Degradation, Measure, Measures};
 pub use observation::{AppEnd, CheckEnd, ClientEnd, Death, Ending, Left, Observation, Output, Timings, Trouble};
 #[cfg(feature = "cli")]

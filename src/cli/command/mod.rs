@@ -29,7 +29,7 @@ use crate::engine::docker::DockerEngine;
 use crate::report;
 use crate::spec::{AppSpec, Success, Workload};
 use crate::store::{Freshness, Store};
-use crate::trial::{Ending, Outcome, judge};
+use crate::trial::{Ending, LastWords, Outcome, judge};
 use subject::spec;
 pub(super) use subject::{Name, process_engine, spec_of_subject};
 use vigil::Held;
@@ -236,10 +236,16 @@ fn refusal(workload: &Workload, rehearsal: &Rehearsal) -> Option<CampaignEnd> {
         rehearsal.observations.iter().map(|observation| (observation, judge(workload, rehearsal.kind, None, observation)));
     let (observation, outcome) = judged.into_iter().find(|(_, outcome)| *outcome != Outcome::Pass)?;
     let mut reasons = vec![format!("without any intervention: {outcome}")];
-    let said = observation.app.stderr.last_lines(5);
-    reasons.extend(said.into_iter().map(|line| format!("its standard error: {line}")));
+    let words = LastWords {
+        stderr: observation.app.stderr.last_lines(5),
+        stdout: observation.app.stdout.last_lines(5),
+        client: observation.client.as_ref().map(|client| (client.stderr.last_lines(5), client.stdout.last_lines(5))),
+        processes: Vec::new(),
+    };
+    reasons.extend(words.lines());
     if let Some(Ending::Exited(code)) = rehearsal.ending()
         && *code != workload.success.exit_code
+        && !words.lacks_privileges()
     {
         reasons.push(format!("hint: with `--exit-code {code}` that is success"));
     }

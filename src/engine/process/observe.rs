@@ -28,7 +28,7 @@ pub enum Observed {
 pub enum Observing<'a> {
     /// A call is over, or something else happened: as a person reads it.
     Line(&'a str),
-    /// The main process has ended, and others live on.
+    /// The main process has ended; others may live on.
     MainEnded,
 }
 

@@ -62,11 +62,6 @@ impl Record {
         self.living.contains(&thread)
     }
 
-    /// Whether any thread lives.
-    pub(super) fn is_anybody_left(&self) -> bool {
-        !self.living.is_empty()
-    }
-
     fn line(&self, thread: libc::pid_t, text: &str) -> Option<String> {
         self.lines.then(|| format!("[{thread}] {text}"))
     }
