@@ -50,6 +50,7 @@ impl From<UnseenChoice> for Unseen {
 /// A container's runtime makes calls of its own after it installed the profile: close, execve, fstatfs, futex, getdents64, openat and
 /// write at least. They are let through, even where the app does without them. Use the profile with `--security-opt
 /// no-new-privileges`, as Loupe measures: without it the runtime makes more of them, and a profile with `--joint` may stub those.
+/// With `docker run --init`, an init of the engine makes calls of its own under the profile, which no app was seen to make: leave it out.
 ///
 /// An app may make calls that no run showed, in place of some that fail or when it does more than its workload. `--unseen` says what
 /// becomes of them: `enosys`, they fail as on an OS without them, so that libraries fall back; `errno`, they fail with EPERM, as under
