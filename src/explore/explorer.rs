@@ -253,7 +253,7 @@ impl Explorer {
         self.used = self.ledger.seen_in_traces();
         self.ledger.note_others_than(self.used.clone());
         if self.calls().is_empty() {
-            return self.refuse(vec![Refusal::nothing_seen(self.ledger.foreign_in_traces())]);
+            return self.refuse(vec![Refusal::nothing_seen(&self.ledger.foreign_in_traces())]);
         }
         self.stage = Stage::Control;
         true

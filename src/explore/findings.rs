@@ -12,6 +12,7 @@ use super::verdict::{Plan, TreatmentResult, Verdict};
 use crate::trial::{Degradation, ForeignCall, Intervention, Item, Outcome, Treatment};
 
 /// What a campaign found out.
+#[expect(clippy::large_enum_variant, reason = "there is one a campaign")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Findings {
     /// Nothing can be measured; never empty.
@@ -61,7 +62,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Why an app is refused of which the traces saw no native call, and these of foreign ABIs.
-    pub(super) fn nothing_seen(foreign: BTreeMap<ForeignCall, u64>) -> Self {
+    pub(super) fn nothing_seen(foreign: &BTreeMap<ForeignCall, u64>) -> Self {
         match foreign.values().sum() {
             0 => Self::NothingSeen,
             calls => Self::ForeignOnly { abi: ForeignCall::abis(foreign.keys()), calls },

@@ -630,7 +630,9 @@ mod tests {
                     let call = feature.call();
                     let Some(Condition::Register(tests)) = feature.condition(architecture) else { continue };
                     let mut arguments = [0u64; 6];
-                    tests.iter().for_each(|test| arguments[usize::from(test.argument)] |= test.value);
+                    for test in &tests {
+                        arguments[usize::from(test.argument)] |= test.value;
+                    }
                     let treated = intervention.get(call).or_else(|| {
                         let holds = |feature: &crate::syscalls::features::Feature| match feature.condition(architecture) {
                             Some(Condition::Register(tests)) => {

@@ -140,7 +140,7 @@ impl Processes {
             starved: Duration::ZERO,
         });
         // Of a zombie, too: it is the last chance.
-        known.starved = wait_of_thread(&format!("/proc/{pid}/schedstat")).unwrap_or(known.starved);
+        known.starved = wait_of_thread(format!("/proc/{pid}/schedstat")).unwrap_or(known.starved);
         if !stat.zombie {
             known.name.clone_from(&stat.name);
         } else if !known.over && stat.parent != self.own_pid && stat.exit_code != 0 {

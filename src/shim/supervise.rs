@@ -405,7 +405,7 @@ impl Supervisor {
     /// app took meanwhile.
     fn open_files(&self, living: &[i32]) -> (Option<u64>, Duration) {
         let count = processes::open_files(living);
-        if !self.settle_above.is_some_and(|above| count.is_some_and(|count| count > above)) {
+        if self.settle_above.is_none_or(|above| count.is_none_or(|count| count <= above)) {
             return (count, Duration::ZERO);
         }
         let before = processes::processor_time(living);

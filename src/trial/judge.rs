@@ -201,7 +201,7 @@ fn late(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Observ
     let ended = match (kind, &observation.client) {
         // Where its children are waited for, those that had to be ended are late.
         (Kind::RunToCompletion, _) => {
-            observation.app.main.is_some() && !(workload.wait_for_children && !observation.app.left.processes.is_empty())
+            observation.app.main.is_some() && (!workload.wait_for_children || observation.app.left.processes.is_empty())
         }
         (Kind::Server, client) => client.as_ref().is_some_and(|client| client.ending.is_some()),
     };

@@ -30,7 +30,7 @@ fn expand(text: &str) -> Vec<(String, String)> {
 fn expand_file(head: &str, body: &str) -> (String, String) {
     let (path, marks) = head.split_once(' ').unwrap_or((head, ""));
     let body = body.strip_suffix('\n').unwrap_or(body);
-    let mut lines: Vec<String> = if path.ends_with(".csv") {
+    let mut lines: Vec<String> = if Path::new(path).extension().is_some_and(|extension| extension == "csv") {
         let header = match path.rsplit('/').next() {
             Some("dyn.csv") => "# syscall, used, works faked, works stubbed, works both",
             _ => "# syscall, used",

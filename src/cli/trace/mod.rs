@@ -88,7 +88,9 @@ async fn observed(
                 if !trace.left.processes.is_empty() {
                     printer.note(&trace.left.to_string());
                 }
-                report::missing_in_trace(&trace).iter().for_each(|reason| printer.note(&format!("not whole: {reason}")));
+                for reason in report::missing_in_trace(&trace) {
+                    printer.note(&format!("not whole: {reason}"));
+                }
             } else {
                 sink.text(&report::observed_text(&trace, cut_short));
             }

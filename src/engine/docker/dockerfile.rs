@@ -47,8 +47,6 @@ impl<'a> Scan<'a> {
         match keyword.to_ascii_uppercase().as_str() {
             "ARG" => self.arg(&others),
             "FROM" => self.from(&others),
-            // An instruction that is run in images built upon this one is none of its own.
-            "ONBUILD" => {}
             "COPY" | "ADD" => {
                 for image in options.iter().filter_map(|option| option.strip_prefix("--from=")) {
                     self.need(image);
@@ -60,6 +58,7 @@ impl<'a> Scan<'a> {
                     self.need(image);
                 }
             }
+            // `ONBUILD` runs in images that are built upon this one.
             _ => {}
         }
     }

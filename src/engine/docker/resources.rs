@@ -70,10 +70,9 @@ impl Use {
     /// `owner_is_alive` as far as it can be seen from here; `age` is the time since the container was created.
     fn of(owner_is_alive: Option<bool>, running: bool, age: Duration) -> Self {
         match owner_is_alive {
-            Some(true) => Self::Live,
-            Some(false) => Self::Abandoned,
             None if running || age < SETTLED_AFTER => Self::Live,
-            None => Self::Abandoned,
+            Some(true) => Self::Live,
+            Some(false) | None => Self::Abandoned,
         }
     }
 
