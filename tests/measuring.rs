@@ -79,7 +79,9 @@ fn significant_text(source: &str) -> String {
 
 fn digest() -> String {
     let mut files = Vec::new();
-    MEASURING.iter().for_each(|folder| sources(&root().join(folder), &mut files));
+    for folder in MEASURING {
+        sources(&root().join(folder), &mut files);
+    }
     files.sort();
     let mut hash = Sha256::new();
     for path in &files {
