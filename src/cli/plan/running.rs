@@ -81,7 +81,7 @@ impl<'a> Benches<'a> {
         let printer = self.printer.clone();
         let notice: Notice = Arc::new(move |message| printer.note(&message));
         let name = format!("{}/{}", app.name, workload.name);
-        let preparing = self.engine.prepare(app, workload, &name, notice);
+        let preparing = Box::pin(self.engine.prepare(app, workload, &name, notice));
         saying(self.printer, || format!("{name} to be made ready"), preparing).await.map(Arc::new)
     }
 
