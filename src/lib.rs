@@ -34,6 +34,7 @@
 //! | outcome | `Pass`, `Fail` with a cause, or `Inconclusive`: trouble of engine or host is never evidence |
 //! | verdict | per call: `required` (neither works), `stub`, `fake` (only that works), `any` (both work) |
 //! | joint configuration | every avoidable call avoided at once, verified by running it |
+//! | fallback | what the app uses only while another item is stubbed or faked: no trace shows it |
 //! | campaign | all trials of one app, workload and image |
 //! | engine | what runs trials: `docker`, `process` for commands of this machine, or `simulated` in tests |
 //! | shim | the supervisor in front of the app: installs the filter right before `exec`, counts, reports |

@@ -568,7 +568,7 @@ impl Explorer {
         self.ask_to_watch(missing);
         match fallbacks {
             Ok(fallbacks) => {
-                self.findings = Some(Findings::Measured(self.measured(self.everything.as_ref(), fallbacks)));
+                self.findings = Some(Findings::Measured(Box::new(self.measured(self.everything.as_ref(), fallbacks))));
                 self.stage = Stage::Done;
                 true
             }

@@ -18,7 +18,7 @@ pub enum Findings {
     /// Nothing can be measured; never empty.
     Refused(Vec<Refusal>),
     /// Every call that was seen has been tried.
-    Measured(Measured),
+    Measured(Box<Measured>),
 }
 
 /// Why an app and workload cannot be measured.
