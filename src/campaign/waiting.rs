@@ -25,6 +25,7 @@ impl Patience {
 
     /// A shorter one, for tests.
     #[cfg(test)]
+    #[must_use]
     pub fn short(first: Duration) -> Self {
         Self { began: Instant::now(), next: first }
     }

@@ -86,8 +86,7 @@ impl Tracker {
         match event {
             Event::BatchStarted { campaigns, .. } => self.campaigns.clone_from(campaigns),
             Event::Reaped { .. } => {}
-            Event::Waiting { campaign, .. } => drop(self.course(campaign, at)),
-            Event::Preparing { campaign, .. } => drop(self.course(campaign, at)),
+            Event::Waiting { campaign, .. } | Event::Preparing { campaign, .. } => drop(self.course(campaign, at)),
             Event::Started { campaign, .. } => self.course(campaign, at).pace = Pace::begin(at),
             Event::TrialStarted { campaign, purpose, intervention } => {
                 self.course(campaign, at).item = item(*purpose, intervention);

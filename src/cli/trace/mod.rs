@@ -115,7 +115,7 @@ async fn contained(
     };
     saying(printer, ENGINE, engine.reap()).await?;
     let (tell, what) = course(printer, "the traced run");
-    let watching = watch_once(&engine, &app, &workload, arguments.timeout, tell, stop);
+    let watching = Box::pin(watch_once(&engine, &app, &workload, arguments.timeout, tell, stop));
     let Some(watched) = saying(printer, what, watching).await? else {
         return Ok(Status::Interrupted);
     };
