@@ -146,7 +146,8 @@ fn known_answer_programs_get_the_verdicts_they_get_in_containers() {
         ["plain", "stub-only", "fake-only", "hang", "features", "pseudo-files", "threads", "hot", "fallbacks", "hot-fallback"]
     {
         let folder = apps.join(name);
-        let told = run(&["--", folder.join(name).to_str().unwrap()]);
+        // What they write is not compared in containers.
+        let told = run(&["--ignore-files", "--", folder.join(name).to_str().unwrap()]);
         assert_eq!(told.code, Some(0), "{name}: {}", told.errors);
         let verdicts = told.verdicts();
         let mut compared = 0;
@@ -273,6 +274,100 @@ fn output_that_is_always_the_same_is_part_of_success_and_what_changes_is_not() {
     assert!(clock.event("verdicts")["success"].as_str().unwrap().contains("differs from run to run"));
     let matched = run(&["--features", "none", "--stdout-matches", "^[0-9a-f-]+$", "--", "cat", "/proc/sys/kernel/random/uuid"]);
     assert_eq!(matched.verdicts()["write"], "required");
+}
+
+/// A folder as `writer.c` expects it.
+fn folder_to_write_in() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["old.txt", "before.txt", "kept.txt"] {
+        fs::write(folder.path().join(name), name).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn files_that_are_always_written_alike_are_part_of_success() {
+    let (true, Some(program)) = (can_isolate(), compiled("writer")) else { return };
+    let folder = folder_to_write_in();
+    let before = tree(folder.path());
+    let run = |options: &[&str]| {
+        let mut command = loupe(&["run", "--format", "json", "--features", "none"]);
+        let told = Told::of(command.args(options).arg("--").arg(&program).current_dir(folder.path()));
+        assert_eq!(told.code, Some(0), "{}", told.errors);
+        told
+    };
+    let told = run(&[]);
+    assert_eq!(tree(folder.path()), before);
+    let (verdicts, success) = (told.verdicts(), told.event("verdicts")["success"].as_str().unwrap().to_owned());
+    // The names differ from architecture to architecture.
+    let verdict = |names: &[&str]| names.iter().find_map(|name| verdicts.get(*name)).unwrap().as_str();
+    for names in [
+        &["write"][..],
+        &["pwrite64"],
+        &["ftruncate"],
+        &["fchmod"],
+        &["unlink", "unlinkat"],
+        &["symlink", "symlinkat"],
+        &["mkdir", "mkdirat"],
+    ] {
+        assert_eq!(verdict(names), "required", "{names:?} in {verdicts:?}");
+    }
+    assert_eq!(verdict(&["rename", "renameat", "renameat2"]), "required");
+    for names in [&["fsync"][..], &["utimensat"]] {
+        assert_eq!(verdict(names), "any", "{names:?}");
+    }
+    assert!(success.contains("the standard output that 3 runs agreed on, and the 7 files `"), "{success}");
+    let calls = told.event("verdicts")["calls"].as_array().unwrap();
+    let reason =
+        |call: &str, how: &str| calls.iter().find(|row| row["syscall"] == call).unwrap()[how].as_str().unwrap().to_owned();
+    let out = folder.path().join("out.txt");
+    let out = out.display();
+    assert!(reason("write", "faked").starts_with(&format!("file `{out}` differs from")), "{}", reason("write", "faked"));
+    let told = run(&["--ignore-files"]);
+    assert_eq!((told.verdicts()["write"].as_str(), told.verdicts()["ftruncate"].as_str()), ("any", "any"));
+    let success = told.event("verdicts")["success"].as_str().unwrap();
+    assert!(success.ends_with("; what it writes is not compared"), "{success}");
+}
+
+#[test]
+fn without_isolation_files_are_not_compared_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = loupe(&["run", "--no-isolation", "--features", "none", "--format", "json", "--", "sh", "-c", "echo x > y"]);
+    let told = Told::of(command.current_dir(folder.path()));
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    let success = told.event("verdicts")["success"].as_str().unwrap();
+    assert!(success.ends_with("; what it writes is not compared, as that needs isolation"), "{success}");
+}
+
+#[test]
+fn files_that_change_from_run_to_run_or_with_the_time_are_not_part_of_success() {
+    if !can_isolate() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = "date +%s > stamp; cat /proc/sys/kernel/random/uuid > random; echo same > same";
+    let mut command = loupe(&["run", "--features", "none", "--format", "json", "--", "sh", "-c", script]);
+    let told = Told::of(command.current_dir(folder.path()));
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    let success = told.event("verdicts")["success"].as_str().unwrap();
+    let same = folder.path().join("same");
+    let expected =
+        format!("the file `{}` that they wrote alike; files that differ from run to run are not compared", same.display());
+    assert!(success.ends_with(&expected), "{success}");
+}
+
+#[test]
+fn a_fake_after_which_a_command_does_not_wait_is_remarked() {
+    if !can_isolate() {
+        return;
+    }
+    let told = run(&["--features", "none", "--", "sleep", "0.4"]);
+    assert_eq!(told.code, Some(0), "{}", told.errors);
+    let calls = told.event("verdicts")["calls"].as_array().unwrap();
+    let sleeps = calls.iter().find(|row| row["syscall"] == "clock_nanosleep" || row["syscall"] == "nanosleep").unwrap();
+    assert_eq!(sleeps["verdict"], "fake");
+    let remark = sleeps["degraded"].as_str().unwrap();
+    assert!(remark.starts_with("fake: time ×0."), "{remark}");
 }
 
 #[test]
@@ -501,6 +596,7 @@ fn users_without_rights_get_the_same_verdicts_in_a_user_namespace() {
     );
     let call = |name: &str| verdicts["calls"].as_array().unwrap().iter().find(|call| call["syscall"] == name).unwrap();
     assert_eq!(call("write")["verdict"], "required");
+    assert!(verdicts["success"].as_str().unwrap().ends_with("and the file `/tmp/loupe-x` that they wrote alike"));
     assert!(!Path::new("/tmp/loupe-x").exists());
     let traced = as_nobody(&["trace", "--format", "json", "--", "id", "-u"]).unwrap();
     assert!(text(&traced.stdout).contains("\"stdout\":[\"65534\"]"), "{}", text(&traced.stdout));

@@ -16,7 +16,7 @@ mod common;
 
 use loupe::engine::SHIM;
 use loupe::trial::wire::{AppReport, Command, Decoder, Event, Job, Launch};
-use loupe::trial::{CALLS_AFTER, Ending, Item, Treatment, Watch, Written};
+use loupe::trial::{CALLS_AFTER, Ending, Item, LookAtFiles, Treatment, Watch, Written};
 
 /// A fresh directory for the whole run of this file's tests, with the shim in it.
 fn directory() -> &'static Path {
@@ -113,6 +113,7 @@ impl Shim {
             wait_for_children: true,
             traced: None,
             files: vec!["/etc/hostname".to_owned(), "/etc".to_owned(), "/nonexistent".to_owned()],
+            look_at: LookAtFiles::Nowhere,
         };
         change(&mut launch);
         shim.say(&Command::Launch(launch));

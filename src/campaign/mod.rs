@@ -5,6 +5,7 @@
 //! are jobs. Resuming is replaying: a trial whose outcome is stored is not run but recorded.
 
 mod checks;
+mod criterion;
 mod deadlines;
 mod event;
 pub mod measuring;
@@ -19,9 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use checks::{Checks, Settled};
+pub use criterion::{Criterion, FilesCriterion, OutputCriterion};
 use deadlines::{Deadlines, FIRST as FIRST_DEADLINE};
 pub use event::{CampaignEnd, CampaignName, Event, ProgressView, Totals};
-pub use rehearsal::{Criterion, Phase, Rehearsal, Tell, Watched, rehearse, watch_once};
+pub use rehearsal::{Phase, Rehearsal, Tell, Watched, rehearse, watch_once};
 use runner::{Runner, SharedJournal};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;

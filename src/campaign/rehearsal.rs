@@ -1,5 +1,5 @@
-//! What an app does when nothing is treated, outside of any campaign: its calls, or what it prints, from which a criterion of success
-//! is made where nobody said one.
+//! What an app does when nothing is treated, outside of any campaign: its calls, or what it prints and writes, from which a criterion
+//! of success is made where nobody said one ([`super::criterion`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use super::{FIRST_DEADLINE, Stop};
 use crate::engine::{Engine, EngineError, Notice, Session, Subject};
-use crate::spec::{AppSpec, Kind, Success, Workload};
+use crate::spec::{AppSpec, Kind, Workload};
 use crate::trial::{Care, Deadline, Ending, Intervention, Observation, Outcome, Purpose, TrialId, TrialRequest, Watch, judge};
 
 /// Some runs without any intervention.
@@ -20,69 +20,7 @@ pub struct Rehearsal {
     pub observations: Vec<Observation>,
 }
 
-/// How the runs of a command are told to have succeeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Criterion {
-    /// By the exit code and the standard output, which was the same in so many runs.
-    Output {
-        /// How many runs agreed.
-        runs: usize,
-    },
-    /// By the exit code alone, as the standard output differs from run to run.
-    ExitCode,
-    /// By the exit code and patterns that were given.
-    Patterns,
-    /// A server: by listening and staying up.
-    Server,
-}
-
-impl Criterion {
-    /// What it says in one line, of a command that has to end with `exit_code`.
-    #[must_use]
-    pub fn describe(&self, exit_code: i32) -> String {
-        match self {
-            Self::Output { runs } => format!("exit code {exit_code}, and the standard output that {runs} runs agreed on"),
-            Self::ExitCode => format!("exit code {exit_code} alone, as the standard output differs from run to run"),
-            Self::Patterns => format!("exit code {exit_code}, and standard output that matches what was given"),
-            Self::Server => "it listens, and stays up".to_owned(),
-        }
-    }
-}
-
 impl Rehearsal {
-    /// The criterion that these runs allow, which `success` is made to ask for. What it already asks of the output stands.
-    #[must_use]
-    pub fn criterion(&self, success: &mut Success) -> Criterion {
-        if self.kind == Kind::Server {
-            return Criterion::Server;
-        }
-        if !success.stdout_matches.is_empty() {
-            return Criterion::Patterns;
-        }
-        let mut outputs = self.whole().map(|observation| &observation.app.stdout.kept);
-        match outputs.next() {
-            Some(first) if outputs.all(|other| other == first) => {
-                success.stdout_equals = Some(first.clone());
-                Criterion::Output { runs: self.observations.len() }
-            }
-            Some(_) | None => Criterion::ExitCode,
-        }
-    }
-
-    /// Whether every run still gives what `success` asks of the output: what agreed a while ago may depend on the time. Runs with
-    /// trouble of the engine, and those that were cut off, tell nothing.
-    #[must_use]
-    pub fn agrees_with(&self, success: &Success) -> bool {
-        let mut runs = self.whole();
-        let same = |expected: &Vec<u8>| runs.all(|observation| observation.app.stdout.kept == *expected);
-        success.stdout_equals.as_ref().is_none_or(same)
-    }
-
-    /// The runs that ended by themselves: what was cut off at a deadline, or had trouble of the engine, is no output to compare.
-    fn whole(&self) -> impl Iterator<Item = &Observation> {
-        self.observations.iter().filter(|run| run.trouble.is_none() && run.deadline.is_none())
-    }
-
     /// Why the command's program can't be executed, if it can't.
     #[must_use]
     pub fn not_started(&self) -> Option<&str> {
@@ -215,37 +153,5 @@ fn request(replica: u32, purpose: Purpose, watch: Watch) -> TrialRequest {
         replica,
         care: Care::Usual,
         traced: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trial::Output;
-
-    fn rehearsal(outputs: &[&str]) -> Rehearsal {
-        let observation = |text: &&str| {
-            let mut observation = Observation::default();
-            observation.app.stdout = Output { kept: text.as_bytes().to_vec(), dropped: 0 };
-            observation
-        };
-        Rehearsal { kind: Kind::RunToCompletion, observations: outputs.iter().map(observation).collect() }
-    }
-
-    #[test]
-    fn output_counts_where_all_runs_agree_and_nothing_else_was_asked_for() {
-        let mut success = Success::default();
-        assert_eq!(rehearsal(&["a", "b"]).criterion(&mut success), Criterion::ExitCode);
-        assert_eq!(success.stdout_equals, None);
-        assert_eq!(rehearsal(&["a", "a"]).criterion(&mut success), Criterion::Output { runs: 2 });
-        assert_eq!(success.stdout_equals.as_deref(), Some(b"a".as_slice()));
-        assert!(rehearsal(&["a"]).agrees_with(&success) && !rehearsal(&["b"]).agrees_with(&success));
-        let mut troubled = rehearsal(&[""]);
-        troubled.observations[0].trouble = Some(crate::trial::Trouble::Interrupted);
-        assert!(troubled.agrees_with(&success));
-        let mut success = Success { stdout_matches: vec![regex::Regex::new("x").unwrap()], ..Success::default() };
-        assert_eq!(rehearsal(&["a", "a"]).criterion(&mut success), Criterion::Patterns);
-        assert_eq!(success.stdout_equals, None);
-        assert!(rehearsal(&["b"]).agrees_with(&success), "nothing was asked of the whole output");
     }
 }

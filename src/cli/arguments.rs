@@ -185,8 +185,8 @@ pub(super) struct BatchArguments {
 ///
 /// With a command behind `--`, that command is run on this machine, without Docker: each time in namespaces of its own, with
 /// every file system under an overlay that is thrown away, so that nothing it writes stays. It succeeds if it ends with exit
-/// code 0 and prints what it prints when nothing is done to it, as far as that is the same in every run. The verdicts are
-/// printed, and stored only with --results.
+/// code 0, prints what it prints when nothing is done to it, and leaves the files that it leaves then, as far as that is the same in
+/// every run. The verdicts are printed, and stored only with --results.
 ///
 /// With --image, an image of the local engine is measured as an app whose folder has nothing but a Dockerfile: a server if it
 /// exposes a TCP port, a command that runs to completion otherwise.
@@ -252,6 +252,9 @@ pub(super) struct SuccessArguments {
     /// What the standard output has to match, instead of being the same as without any intervention; `^` and `$` match at every line
     #[arg(long, value_name = "REGEX", help_heading = COMMANDS, value_parser = pattern, conflicts_with = "app")]
     pub(super) stdout_matches: Option<Regex>,
+    /// Don't compare the files that the command writes with those that it writes without any intervention
+    #[arg(long, help_heading = COMMANDS, conflicts_with_all = ["image", "app"])]
+    pub(super) ignore_files: bool,
     /// When a run is ended, such as 500ms or 10s [default: a multiple of what it takes without any intervention]
     #[arg(long, value_name = "TIME", help_heading = COMMANDS, value_parser = time, conflicts_with = "app")]
     pub(super) timeout: Option<Duration>,

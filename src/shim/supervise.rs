@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use super::control::{self, Control, Signals, wait_for};
 use super::launch::PathRules;
 use super::lingering::Lingering;
+use super::nest::layers::{self, Layers};
 use super::notify::{Notifier, Shared};
 use super::output::Capture;
 use super::processes::{self, Processes, Realm};
@@ -85,6 +86,8 @@ pub(super) struct Surroundings {
     pub(super) home: Option<String>,
     /// How the app's program is looked up.
     pub(super) path_rules: PathRules,
+    /// Where what the app writes goes, if that can be looked at.
+    pub(super) layers: Layers,
 }
 
 /// Runs one app in a container as the host commands it.
@@ -98,6 +101,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
         own_control_group: true,
         home: None,
         path_rules: PathRules::Runtime,
+        layers: Vec::new(),
     };
     run_in(&surroundings, control)
 }
@@ -124,7 +128,6 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
         wait_for_children: request.wait_for_children,
         lingering: None,
         processor_limit: request.processor_limit,
-        files: request.files,
         settle_above: request.settle_above,
         killed_before,
         overslept: Duration::ZERO,
@@ -136,7 +139,7 @@ pub(super) fn run_in(surroundings: &Surroundings, control: &mut Control) -> Resu
         }
         return Err(error);
     }
-    let report = supervisor.finish()?;
+    let report = supervisor.finish(surroundings, &request)?;
     control.send(&Event::Report(Box::new(report)))
 }
 
@@ -229,8 +232,6 @@ struct Supervisor {
     lingering: Option<Lingering>,
     /// Processor time of which the host is to be told.
     processor_limit: Option<Duration>,
-    /// What the report is to bring along.
-    files: Vec<String>,
     /// Open files above which their number has to settle.
     settle_above: Option<u64>,
     /// How many processes of the control group the kernel had killed for want of memory before, if that is of interest.
@@ -355,7 +356,7 @@ impl Supervisor {
     }
 
     /// Takes stock, ends whatever of the app still lives, and tells what became of it.
-    fn finish(mut self) -> Result<AppReport, ShimError> {
+    fn finish(mut self, surroundings: &Surroundings, request: &Launch) -> Result<AppReport, ShimError> {
         // Deaths until here are the app's own; what follows is ours. A dead main process may not have been reaped yet.
         self.reap()?;
         let shared = Arc::clone(&self.app.shared);
@@ -377,7 +378,8 @@ impl Supervisor {
         let starved = processes::starved(&living).max(longest_wait).max(self.overslept) + processes::own_wait();
         self.kill_all(main_lives)?;
         self.drain()?;
-        let files = collect(&self.files);
+        let files = collect(&request.files);
+        let changes = layers::changes(&surroundings.layers, &request.look_at);
         let out_of_memory = self.killed_before.is_some_and(|before| memory::kills().is_some_and(|now| now > before));
         let (peak_of_dead, cpu_time) = sys::usage_of_children();
         // What the app did while it was waited for is not its workload's.
@@ -398,7 +400,7 @@ impl Supervisor {
             starved,
         };
         let calls = shared.recorder().log();
-        Ok(AppReport { end, calls, files })
+        Ok(AppReport { end, calls, files, changes })
     }
 
     /// The app's open files, counted once they have settled if there are more than the host cares about; and the processor time that the

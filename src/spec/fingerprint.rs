@@ -129,6 +129,7 @@ fn add_success(text: &mut Text, success: &Success) {
         stderr_forbids,
         stdout_equals,
         files,
+        written,
         check,
         expected_deaths,
     } = success;
@@ -145,6 +146,17 @@ fn add_success(text: &mut Text, success: &Success) {
         text.field("stdout-equals", expected);
     }
     text.list("files", files.iter().map(String::as_str));
+    match written {
+        super::WrittenFiles::Ignored => {}
+        super::WrittenFiles::Noted => text.field("written", b"noted"),
+        super::WrittenFiles::Equal(states) => {
+            text.number("written", &states.len());
+            for (path, state) in states {
+                text.field("path", path.as_os_str().as_encoded_bytes());
+                text.field("state", state.as_bytes());
+            }
+        }
+    }
     match check {
         None => text.field("check", b"none"),
         Some(super::Check { path: _, script, image }) => {
@@ -163,7 +175,7 @@ mod tests {
 
     use regex::Regex;
 
-    use super::super::{Check, Limits};
+    use super::super::{Check, Limits, WrittenFiles};
     use super::*;
 
     fn workload() -> Workload {
@@ -190,6 +202,7 @@ mod tests {
                 stderr_forbids: regex("d"),
                 stdout_equals: None,
                 files: vec!["/tmp/x".to_owned()],
+                written: WrittenFiles::Ignored,
                 check: Some(Check { path: PathBuf::from("apps/x/check.sh"), script: b"#!/bin/sh\n".to_vec(), image: None }),
                 expected_deaths: vec!["SIGTERM".to_owned()],
             },
@@ -226,7 +239,7 @@ mod tests {
     #[test]
     fn every_field_changes_the_fingerprint() {
         type Change = fn(&mut Workload);
-        let changes: [Change; 32] = [
+        let changes: [Change; 35] = [
             |w| w.name.push('2'),
             |w| w.kind = Some(Kind::RunToCompletion),
             |w| w.kind = None,
@@ -251,6 +264,9 @@ mod tests {
             |w| w.success.stdout_matches = vec![Regex::new("other").unwrap()],
             |w| w.success.stdout_equals = Some(b"a".to_vec()),
             |w| w.success.files.clear(),
+            |w| w.success.written = WrittenFiles::Noted,
+            |w| w.success.written = WrittenFiles::Equal(BTreeMap::new()),
+            |w| w.success.written = WrittenFiles::Equal(BTreeMap::from([("/a".into(), "file 0644 0:0 6 ff".to_owned())])),
             |w| w.success.check = None,
             |w| w.success.check.as_mut().unwrap().script.push(b'#'),
             |w| w.success.check.as_mut().unwrap().image = Some(ImageSource::Reference("a:b".to_owned())),

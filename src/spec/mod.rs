@@ -83,7 +83,7 @@ mod workload;
 pub use context::{ContextKind, context_files};
 pub use fingerprint::fingerprint;
 pub use load::{Roots, load_app, load_apps, load_apps_and_variants};
-pub use model::{AppSpec, Check, Client, ImageSource, Kind, Limits, Success, Workload};
+pub use model::{AppSpec, Check, Client, ImageSource, Kind, Limits, Success, Workload, WrittenFiles};
 pub use priorities::{Priorities, load_priorities};
 pub(crate) use problem::nearest;
 pub use problem::{Problem, SpecErrors};

@@ -138,10 +138,24 @@ pub struct Success {
     pub stdout_equals: Option<Vec<u8>>,
     /// Absolute paths that have to exist in the app's container when the trial is over.
     pub files: Vec<String>,
+    /// What becomes of the files that the app writes.
+    pub written: WrittenFiles,
     /// A script that looks at everything the trial left.
     pub check: Option<Check>,
     /// Names of signals that a process of the app may die of.
     pub expected_deaths: Vec<String>,
+}
+
+/// What becomes of the files that an app writes, of which a spec says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WrittenFiles {
+    /// Nothing is asked about them.
+    #[default]
+    Ignored,
+    /// It is noted in which state they are left.
+    Noted,
+    /// These paths have to be left in these states, in the text form of a `FileState`.
+    Equal(BTreeMap<PathBuf, String>),
 }
 
 /// A check script.

@@ -202,6 +202,7 @@ fn success(node: &Node, dockerfiles: &Path, problems: &mut Problems) -> Success 
         stdout_forbids: patterns("stdout-forbids"),
         stderr_forbids: patterns("stderr-forbids"),
         stdout_equals: None,
+        written: super::WrittenFiles::Ignored,
         files: fields.get("files").map(|node| collected_files(node, problems)).unwrap_or_default(),
         check: fields.get("check").and_then(|node| check(node, dockerfiles, problems)),
         expected_deaths: fields.get("expected-deaths").map(|node| signals(node, problems)).unwrap_or_default(),

@@ -472,6 +472,7 @@ fn everything_in_a_record_survives_the_disk() {
         }),
         check: Some(CheckEnd { ending: None, output: output("slow") }),
         files: BTreeMap::from([("/out".to_owned(), vec![1, 2])]),
+        changes: crate::trial::FileChanges::default(),
         calls: CallLog {
             features: BTreeMap::from([("clone3(CLONE_VM)".parse().unwrap(), 3)]),
             files: BTreeMap::from([("/proc/[pid]/stat".parse().unwrap(), 4)]),

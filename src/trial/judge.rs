@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::spec::{Kind, Workload};
+use crate::spec::{Kind, Workload, WrittenFiles};
 use crate::trial::{
-    COSTLY_NEW_USES, Care, Deadline, Ending, FailCause, InconclusiveCause, Measures, Observation, Outcome, Output, Purpose,
-    TrialRequest, Trouble,
+    COSTLY_NEW_USES, Care, Deadline, Ending, FailCause, FileChanges, FileState, InconclusiveCause, Measures, Observation,
+    Outcome, Output, Purpose, TrialRequest, Trouble,
 };
 
 /// Judges `observation` by the criteria of `workload`, which is exercised as `kind` and, for a server, on `port`.
@@ -49,6 +49,7 @@ pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcom
         | FailCause::OutputDiffers { .. }
         | FailCause::CheckFailed { .. }
         | FailCause::MissingFile { .. }
+        | FailCause::FileDiffers { .. }
         | FailCause::ExitCode { .. }
         | FailCause::ExitedEarly { .. }
         | FailCause::ClientExitCode { .. }
@@ -83,7 +84,10 @@ pub fn is_doubtful(request: &TrialRequest, deadline: &Deadline, outcome: &Outcom
         | FailCause::OutputForbidden { .. }
         | FailCause::OutputDiffers { .. }
         | FailCause::CheckFailed { .. } => observation.client.is_some() || is_late,
-        FailCause::ExitCode { .. } | FailCause::ExitedEarly { .. } | FailCause::MissingFile { .. } => is_late,
+        FailCause::ExitCode { .. }
+        | FailCause::ExitedEarly { .. }
+        | FailCause::MissingFile { .. }
+        | FailCause::FileDiffers { .. } => is_late,
         FailCause::ProcessorTime { .. }
         | FailCause::NotStarted { .. }
         | FailCause::Died { .. }
@@ -178,6 +182,7 @@ fn failure(workload: &Workload, kind: Kind, port: Option<u16>, observation: &Obs
             let path = success.files.iter().find(|path| !observation.files.contains_key(*path))?;
             Some(FailCause::MissingFile { path: path.clone() })
         })
+        .or_else(|| other_file(&success.written, &observation.changes))
         .or_else(|| check_failure(observation))
 }
 
@@ -260,6 +265,16 @@ fn other_output(stream: &str, output: &Output, expected: &[u8]) -> Option<FailCa
         line: u64::try_from(lines_before).unwrap_or(u64::MAX).saturating_add(1),
         found: line(&output.kept),
         expected: line(expected),
+    })
+}
+
+/// The first file that is not as it has to be. What else was written does not matter.
+fn other_file(written: &WrittenFiles, changes: &FileChanges) -> Option<FailCause> {
+    let WrittenFiles::Equal(expected) = written else { return None };
+    expected.iter().find_map(|(path, expected)| {
+        let expected: FileState = expected.parse().ok()?;
+        let difference = expected.difference(changes.states.get(path))?;
+        Some(FailCause::FileDiffers { path: path.to_string_lossy().into_owned(), difference })
     })
 }
 
@@ -421,6 +436,31 @@ mod tests {
         assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::OutOfMemory { .. })));
         observation.not_started = Some("no such file".into());
         assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::NotStarted { .. })));
+    }
+
+    #[test]
+    fn files_have_to_be_as_undisturbed_runs_leave_them_and_others_do_not_matter() {
+        let state = |text: &str| text.parse::<FileState>().unwrap();
+        let mut strict = workload();
+        let expected = "file 0644 0:0 6 00000000000000ff".to_owned();
+        strict.success.written = WrittenFiles::Equal([("/data/out.txt".into(), expected.clone())].into());
+        let mut observation = good_run();
+        assert_eq!(
+            run(&strict, &observation).to_string(),
+            "file `/data/out.txt` differs from the undisturbed runs': it is missing"
+        );
+        observation.changes.states.insert("/data/out.txt".into(), state("file 0644 0:0 0 0"));
+        let differs = run(&strict, &observation);
+        assert_eq!(differs.to_string(), "file `/data/out.txt` differs from the undisturbed runs': 0 bytes, expected 6 bytes");
+        let request = request(Care::Patient);
+        assert!(!is_doubtful(&request, &DEADLINE, &differs, &observation), "what is written does not depend on the load");
+        observation.changes.states.insert("/data/out.txt".into(), state(&expected));
+        observation.changes.states.insert("/data/core".into(), state("file 0600 0:0 9 1"));
+        assert_eq!(run(&strict, &observation), Outcome::Pass);
+        observation.app.main = Some(Ending::Exited(1));
+        assert!(matches!(run(&strict, &observation), Outcome::Fail(FailCause::ExitCode { .. })), "the exit code says more");
+        strict.success.written = WrittenFiles::Noted;
+        assert_eq!(run(&strict, &good_run()), Outcome::Pass);
     }
 
     const DEADLINE: Deadline = Deadline { ample: Some(Duration::from_millis(600)), ..Deadline::within(Duration::from_secs(3)) };

@@ -6,6 +6,7 @@
 
 mod aftermath;
 mod calls;
+mod files;
 mod item;
 #[cfg(feature = "cli")]
 mod judge;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use aftermath::{Aftermath, CALLS_AFTER, NextCall, Written, answers_followed};
 pub use calls::{ANSWERS_BEFORE, COSTLY_NEW_USES, CallLog, CallStatistics, ForeignCall, NewUse, SAMPLES_PER_CALL};
+pub use files::{BadFileState, ContentDigest, DIGEST_LIMIT, FileChanges, FileKind, FileState, LookAtFiles, MOST_FILES};
 pub use item::{Item, UnknownItem};
 #[cfg(feature = "cli")]
 pub use judge::{is_doubtful, judge, measures, settle};

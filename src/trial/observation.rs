@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::CallLog;
+use super::{CallLog, FileChanges};
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +194,8 @@ pub struct Observation {
     pub check: Option<CheckEnd>,
     /// The files the spec asks for that were found, with their first bytes (bounded).
     pub files: BTreeMap<String, Vec<u8>>,
+    /// What the run did to those files that were asked about.
+    pub changes: FileChanges,
     /// What the supervisor counted.
     pub calls: CallLog,
     /// Where the time went.

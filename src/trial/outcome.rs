@@ -91,6 +91,13 @@ pub enum FailCause {
         /// Its path in the container.
         path: String,
     },
+    /// A file is not as runs without any intervention leave it.
+    FileDiffers {
+        /// Its path.
+        path: String,
+        /// How it differs.
+        difference: String,
+    },
     /// The check script refused the result.
     CheckFailed {
         /// What the script ended with.
@@ -131,6 +138,9 @@ impl fmt::Display for FailCause {
                 write!(formatter, "{stream} ends before line {line}, expected `{expected}`")
             }
             Self::MissingFile { path } => write!(formatter, "file `{path}` is missing"),
+            Self::FileDiffers { path, difference } => {
+                write!(formatter, "file `{path}` differs from the undisturbed runs': {difference}")
+            }
             Self::CheckFailed { code, message } if message.is_empty() => write!(formatter, "check failed with code {code}"),
             Self::CheckFailed { code, message } => write!(formatter, "check failed with code {code}: {message}"),
             Self::OutOfMemory { limit } => write!(formatter, "out of memory (limit {} MiB)", limit / (1024 * 1024)),

@@ -7,6 +7,7 @@
 //! sides come from the same build (the shim is embedded in `loupe`), so the format needs no versions.
 
 mod aftermath;
+mod files;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{
-    AppEnd, CallLog, CallStatistics, Death, Ending, ForeignCall, Intervention, Item, Left, NewUse, Observe, Output, Trace, Watch,
+    AppEnd, CallLog, CallStatistics, Death, Ending, FileChanges, ForeignCall, Intervention, Item, Left, LookAtFiles, NewUse,
+    Observe, Output, Trace, Watch,
 };
 
 /// Longest accepted header line in bytes; an intervention that names every call takes a tenth of it.
@@ -236,6 +238,8 @@ pub struct Launch {
     pub traced: Option<BTreeSet<Item>>,
     /// Absolute paths of files that the report is to bring along.
     pub files: Vec<String>,
+    /// Paths of which the report is to tell in which state they were left.
+    pub look_at: LookAtFiles,
 }
 
 /// A helper process (client or check script) for the sidecar to run, each in namespaces and temporary file systems of
@@ -332,7 +336,7 @@ impl Command {
                     let lines: Vec<_> = traced.iter().map(ToString::to_string).collect();
                     Frame::new("traced").body(lines.join("\n").into_bytes())
                 });
-                frame.children(arguments(&launch.command).chain(files).chain(traced))
+                frame.children(arguments(&launch.command).chain(files).chain(traced).chain(files::look_frame(&launch.look_at)))
             }
             Self::Stage(stage) => Frame::new("stage").field("user", &stage.user).field("home-is-set", &stage.home_is_set),
             Self::Nest(nest) => {
@@ -378,6 +382,7 @@ impl Command {
                     prompt_answers: frame.optional("prompt-answers")?,
                     settle_above: frame.optional("settle-above")?,
                     wait_for_children: frame.parse("wait-for-children")?,
+                    look_at: files::look(&children)?,
                     traced: children.iter().find(|child| child.kind == "traced").map(traced).transpose()?,
                 })
             }
@@ -457,6 +462,8 @@ pub struct AppReport {
     pub calls: CallLog,
     /// The files that were asked for and are there, by path. What is no plain file is empty.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// What became of those that were asked about.
+    pub changes: FileChanges,
 }
 
 /// What a shim says to the host.
@@ -607,7 +614,7 @@ fn left_frames(left: &Left) -> impl Iterator<Item = Frame> + '_ {
 }
 
 fn report_frame(report: &AppReport) -> Frame {
-    let AppReport { end, calls, files } = report;
+    let AppReport { end, calls, files, changes } = report;
     let mut frame = with_ending(Frame::new("report"), end.main.as_ref())
         .field("daemonised", &end.daemonised)
         .field("out-of-memory", &end.out_of_memory)
@@ -665,6 +672,7 @@ fn report_frame(report: &AppReport) -> Frame {
     for (item, sequences) in &calls.sequences {
         children.extend(sequences.iter().map(|calls| aftermath::sequence_frame(*item, calls)));
     }
+    children.extend(files::changes_frame(changes));
     frame.children(children)
 }
 
@@ -681,12 +689,14 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
         ..AppEnd::default()
     };
     let mut calls = CallLog::default();
+    let mut changes = FileChanges::default();
     let mut files = BTreeMap::new();
     for child in frame.frames()? {
         match child.kind.as_str() {
             "collected" => {
                 files.insert(child.text("path")?.to_owned(), child.body.clone());
             }
+            "changes" => changes = files::changes(&child)?,
             "output" => read_output(&child, &mut end.stdout, &mut end.stderr)?,
             "left" => end.left.processes.push(child.text("process")?.to_owned()),
             "death" => {
@@ -714,7 +724,7 @@ fn report(frame: &Frame) -> Result<AppReport, WireError> {
             _ => return Err(child.unexpected()),
         }
     }
-    Ok(AppReport { end, calls, files })
+    Ok(AppReport { end, calls, files, changes })
 }
 
 fn new_uses(frame: &Frame) -> Result<BTreeMap<Item, NewUse>, WireError> {
@@ -830,6 +840,10 @@ mod tests {
                 sequences: BTreeMap::from([("/dev/null".parse().unwrap(), vec![vec![call("read"), call("close")], Vec::new()])]),
             },
             files: BTreeMap::from([("/var/a b".to_owned(), vec![0, 10, 255])]),
+            changes: FileChanges {
+                states: BTreeMap::from([("/a b".into(), "file 0644 0:5 6 00000000000000ff".parse().unwrap())]),
+                left_out: 7,
+            },
         }
     }
 
@@ -846,6 +860,7 @@ mod tests {
             wait_for_children: true,
             traced: Some(["read", "ioctl(TCGETS)", "/sys/block/[disk]"].map(|text| text.parse().unwrap()).into()),
             files: vec!["/var/lib/a b".into()],
+            look_at: LookAtFiles::At(vec!["/a b".into(), "/b".into()]),
         };
         let file = JobFile { path: "stdout".into(), executable: true, content: vec![0, 255, 10] };
         let job = Job { command: vec!["wrk".into()], port: Some(80), user: "a:b".into(), output_limit: 5, files: vec![file] };

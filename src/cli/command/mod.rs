@@ -1,7 +1,7 @@
 //! `loupe run -- COMMAND` and `loupe run --image IMAGE`: something without a spec is measured, and its verdicts are printed.
 //!
-//! What success is, is learned first: runs without any intervention say what the exit code and the output are. They are held
-//! against later ones (`vigil`), as output that agrees within a moment may still change with the time; then the exit code alone has
+//! What success is, is learned first: runs without any intervention say what the exit code, the output and the files that are written
+//! are. They are held against later ones (`vigil`), as what agrees within a moment may still change with the time; then the rest has
 //! to do, and the campaign is run again.
 
 mod subject;
@@ -23,11 +23,11 @@ use super::settings::Environment;
 use super::show::failure;
 use super::status::{Status, WrongUsage};
 use super::waiting::{ENGINE, course, saying};
-use crate::campaign::{self, CampaignEnd, CampaignName, Criterion, Options, Rehearsal, Stop, Tell};
+use crate::campaign::{self, CampaignEnd, CampaignName, Criterion, FilesCriterion, Options, Rehearsal, Stop, Tell};
 use crate::engine::Engine;
 use crate::engine::docker::DockerEngine;
 use crate::report;
-use crate::spec::{AppSpec, Success, Workload};
+use crate::spec::{AppSpec, Workload};
 use crate::store::{Freshness, Store};
 use crate::trial::{Ending, LastWords, Outcome, judge};
 use subject::spec;
@@ -147,6 +147,9 @@ impl Setting<'_> {
             return Ok(Some(Finished { name: name.campaign(), end, answer: None }));
         }
         let mut criterion = rehearsal.criterion(&mut app.workloads[0].success);
+        if let FilesCriterion::Ignored(reason) = &mut criterion.files {
+            *reason = self.why_files_are_ignored();
+        }
         let scratch = if self.arguments.measuring.results.is_some() { None } else { Some(Scratch::new()?) };
         let results = match &scratch {
             Some(scratch) => scratch.path(),
@@ -157,15 +160,16 @@ impl Setting<'_> {
         let end = loop {
             let exit_code = app.workloads[0].success.exit_code;
             self.printer.note(&format!("success: {}", criterion.describe(exit_code)));
-            if !matches!(criterion, Criterion::Output { .. }) {
+            if !criterion.may_change() {
                 break self.campaign(engine, &app, &results, freshness, self.stop).await?;
             }
-            if let Held::Yes(end) = self.campaign_while_output_holds(engine, &app, &results, freshness).await? {
-                break end;
+            let later = match self.campaign_while_criterion_holds(engine, &app, &results, freshness).await? {
+                Held::Yes(end) => break end,
+                Held::No(later) => later,
+            };
+            for given_up in criterion.weaken(&mut app.workloads[0].success, &later) {
+                self.printer.note(&given_up);
             }
-            self.printer.note("the standard output changes with the time although nothing is done: measured without it");
-            app.workloads[0].success = Success { stdout_equals: None, ..app.workloads[0].success.clone() };
-            criterion = Criterion::ExitCode;
             freshness = Freshness::Fresh;
         };
         let answer = Self::answer(&name, &results, isolation, &criterion, &app.workloads[0])?;
@@ -174,6 +178,17 @@ impl Setting<'_> {
             self.printer.note(&format!("the verdicts are in {}", place.display()));
         }
         Ok(Some(Finished { name: name.campaign(), end, answer }))
+    }
+
+    /// Why what the command writes is not compared, where somebody may expect it.
+    fn why_files_are_ignored(&self) -> Option<&'static str> {
+        if self.arguments.success.ignore_files {
+            Some("what it writes is not compared")
+        } else if self.arguments.subject.no_isolation {
+            Some("what it writes is not compared, as that needs isolation")
+        } else {
+            None
+        }
     }
 
     async fn rehearse<E: Engine>(&self, engine: &E, app: &AppSpec, runs: u32, tell: Tell) -> anyhow::Result<Option<Rehearsal>> {

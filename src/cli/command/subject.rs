@@ -12,7 +12,7 @@ use crate::cli::printer::Printer;
 use crate::cli::settings::{Environment, working_directory};
 use crate::cli::status::WrongUsage;
 use crate::engine::process::{self, Input, ProcessEngine};
-use crate::spec::{self, AppSpec, ImageSource, Kind, Workload};
+use crate::spec::{self, AppSpec, ImageSource, Kind, Workload, WrittenFiles};
 
 /// The workload of a command that was given on the command line.
 const COMMAND_WORKLOAD: &str = "command";
@@ -72,6 +72,9 @@ pub(super) fn spec(name: &Name, subject: &SubjectArguments, success: &SuccessArg
         workload.success.exit_code = success.exit_code;
         workload.success.stdout_matches = success.stdout_matches.iter().cloned().collect();
         workload.timeout = success.timeout;
+        if subject.image.is_none() && !subject.no_isolation && !success.ignore_files {
+            workload.success.written = WrittenFiles::Noted;
+        }
     }
     spec
 }
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn an_image_decides_itself_what_it_is_and_a_command_runs_to_completion() {
-        let success = SuccessArguments { exit_code: 3, stdout_matches: None, timeout: None };
+        let success = SuccessArguments { exit_code: 3, stdout_matches: None, ignore_files: false, timeout: None };
         let spec = |subject: &SubjectArguments| spec(&Name::after(subject), subject, &success);
         let image = spec(&subject(Some("web:1"), &[]));
         assert_eq!((image.workloads[0].kind, image.workloads[0].command.clone()), (None, None));

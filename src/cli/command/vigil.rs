@@ -1,4 +1,4 @@
-//! A campaign, and beside it a look at whether its criterion still holds: output that three runs agreed on within a moment may
+//! A campaign, and beside it a look at whether its criterion still holds: output and files that three runs agreed on within a moment may
 //! depend on the time, and then every trial fails for no reason.
 
 use std::convert::Infallible;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::waiting::{course, saying};
 use super::{RUNS, Setting};
-use crate::campaign::{CampaignEnd, Stop};
+use crate::campaign::{CampaignEnd, Rehearsal, Stop};
 use crate::engine::Engine;
 use crate::spec::AppSpec;
 use crate::store::Freshness;
@@ -19,13 +19,13 @@ const FIRST_LOOK: Duration = Duration::from_millis(1100);
 pub(super) enum Held {
     /// The criterion held to the end.
     Yes(CampaignEnd),
-    /// The output changes by itself, so what the campaign found is void.
-    No,
+    /// Output or files change by themselves, as a later run showed, so what the campaign found is void.
+    No(Rehearsal),
 }
 
 impl Setting<'_> {
-    /// Runs the campaign of `app`, whose standard output has to be what it was.
-    pub(super) async fn campaign_while_output_holds<E: Engine>(
+    /// Runs the campaign of `app`, whose standard output and files have to be what they were.
+    pub(super) async fn campaign_while_criterion_holds<E: Engine>(
         &self,
         engine: &E,
         app: &AppSpec,
@@ -33,6 +33,7 @@ impl Setting<'_> {
         freshness: Freshness,
     ) -> anyhow::Result<Held> {
         let own_stop = Stop::default();
+        let changed = std::sync::OnceLock::new();
         let forward = async {
             self.stop.wait().await;
             own_stop.request();
@@ -41,8 +42,10 @@ impl Setting<'_> {
         let vigil = async {
             tokio::time::sleep(FIRST_LOOK).await;
             // Whatever is wrong with this run, the campaign will tell.
-            let changed = matches!(self.still_agrees(engine, app).await, Ok(Some(false)));
-            if changed {
+            if let Ok(Some(later)) = self.once_more(engine, app).await
+                && !later.agrees_with(&app.workloads[0].success)
+            {
+                let _ = changed.set(later);
                 own_stop.request();
             }
             std::future::pending::<Infallible>().await
@@ -55,28 +58,27 @@ impl Setting<'_> {
         if self.stop.requested() {
             return Ok(Held::Yes(end));
         }
-        if own_stop.requested() {
-            return Ok(Held::No);
+        if let Some(later) = changed.into_inner() {
+            return Ok(Held::No(later));
         }
         match &end {
             // Nothing was run, or nothing could be.
             CampaignEnd::UpToDate(_) | CampaignEnd::Failed { .. } | CampaignEnd::Interrupted => Ok(Held::Yes(end)),
             CampaignEnd::Measured(_) | CampaignEnd::Incomplete { .. } | CampaignEnd::Refused { .. } => {
-                let agreeing = self.still_agrees(engine, app);
-                Ok(match saying(self.printer, || "one more run without any intervention".to_owned(), agreeing).await? {
-                    Some(true) => Held::Yes(end),
-                    Some(false) => Held::No,
+                let run = self.once_more(engine, app);
+                Ok(match saying(self.printer, || "one more run without any intervention".to_owned(), run).await? {
+                    Some(later) if later.agrees_with(&app.workloads[0].success) => Held::Yes(end),
+                    Some(later) => Held::No(later),
                     None => Held::Yes(CampaignEnd::Interrupted),
                 })
             }
         }
     }
 
-    /// Whether one more run without any intervention prints what it has to; `None` if asked to stop.
-    async fn still_agrees<E: Engine>(&self, engine: &E, app: &AppSpec) -> anyhow::Result<Option<bool>> {
+    /// One more run without any intervention; `None` if asked to stop.
+    async fn once_more<E: Engine>(&self, engine: &E, app: &AppSpec) -> anyhow::Result<Option<Rehearsal>> {
         // What is waited for is said by the campaign beside it, or by the caller.
         let (tell, _) = course(self.printer, RUNS);
-        let rehearsal = self.rehearse(engine, app, 1, tell).await?;
-        Ok(rehearsal.map(|rehearsal| rehearsal.agrees_with(&app.workloads[0].success)))
+        self.rehearse(engine, app, 1, tell).await
     }
 }

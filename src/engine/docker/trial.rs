@@ -19,7 +19,9 @@ use crate::engine::supervisor::{self, Conversation as _};
 use crate::shim;
 use crate::spec::{Kind, Workload};
 use crate::trial::wire::{AppReport, Command, Event, FILE_LIMIT, Job, JobEnd, JobFile, Launch};
-use crate::trial::{CheckEnd, ClientEnd, Deadline, Ending, Left, Observation, Output, Timings, TrialRequest, Trouble};
+use crate::trial::{
+    CheckEnd, ClientEnd, Deadline, Ending, Left, LookAtFiles, Observation, Output, Timings, TrialRequest, Trouble,
+};
 
 /// Longest wait for a shim to do what takes it milliseconds: launch, kill, report.
 const SHIM_LIMIT: Duration = Duration::from_secs(20);
@@ -134,6 +136,7 @@ impl Setting<'_> {
             processor_limit: deadline.processor,
             prompt_answers: deadline.prompt_answers,
             settle_above: deadline.settle_above,
+            look_at: LookAtFiles::Nowhere,
             // A server may well be what its main process leaves.
             wait_for_children: self.subject.kind == Kind::Server || self.workload.wait_for_children,
             traced: request.traced.as_deref().cloned(),

@@ -19,6 +19,7 @@
 
 mod conversation;
 mod executable;
+mod files;
 mod observe;
 mod session;
 mod subject;

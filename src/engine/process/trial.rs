@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep_until, timeout};
 
 use super::conversation::{Conversation, Place};
+use super::files;
 use super::session::ProcessSession;
 use crate::engine::Session;
 use crate::engine::supervisor::{self, Conversation as _};
@@ -51,11 +52,14 @@ pub(super) async fn run(
     };
     session.end(conversation);
     observation.timings = Timings { setup: started - begin, ready: None, ..observation.timings };
-    let AppReport { end, calls, files: _ } = report;
+    let AppReport { end, calls, files: _, changes } = report;
     if end.deaths.iter().any(|death| death.signal == "SIGKILL") && killed_for_memory() != killed_before {
         return Err(Trouble::Engine("the machine ran out of memory, and the kernel killed a process".to_owned()));
     }
     (observation.app, observation.calls) = (end, calls);
+    let written = session.workload.success.written.clone();
+    let changes = tokio::task::spawn_blocking(move || files::really_changed(&written, changes)).await;
+    observation.changes = changes.map_err(|error| Trouble::Engine(format!("cannot look at files: {error}")))?;
     Ok(observation)
 }
 
@@ -83,6 +87,7 @@ async fn launch(
         wait_for_children: session.workload.wait_for_children,
         traced: request.traced.as_deref().cloned(),
         files: Vec::new(),
+        look_at: files::look_at(&session.workload.success.written),
     };
     conversation.send(&Command::Launch(launch)).await.map_err(Trouble::Shim)?;
     loop {

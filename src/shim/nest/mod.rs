@@ -12,6 +12,7 @@
 //! subreaper of the app and ends its descendants one by one.
 
 mod devices;
+pub(super) mod layers;
 pub(super) mod mounts;
 pub(super) mod tree;
 
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
+use self::layers::Layers;
 use super::control::Control;
 use super::launch::PathRules;
 use super::processes::Realm;
@@ -48,7 +50,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     if !request.isolated {
         prctl::set_child_subreaper(true).context("cannot become the reaper of the command's processes")?;
         control.send(&Event::Nested { isolation: NOT_ISOLATED.to_owned() })?;
-        let surroundings = surroundings(input, Realm::Descendants, Vec::new());
+        let surroundings = surroundings(input, Realm::Descendants, Vec::new(), Vec::new());
         return supervise::run_in(&surroundings, control);
     }
     let place = std::env::current_dir().context("cannot tell the working directory")?;
@@ -65,15 +67,15 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
     if request.own_network {
         sys::bring_loopback_up().context("cannot bring the loopback interface up")?;
     }
-    let isolation = settle(&request, own_user, &place)?;
+    let (isolation, layers) = settle(&request, own_user, &place)?;
     control.send(&Event::Nested { isolation })?;
     let dropped_capabilities = if own_user { Vec::new() } else { MACHINE_CAPABILITIES.to_vec() };
-    let surroundings = surroundings(input, Realm::Namespace, dropped_capabilities);
+    let surroundings = surroundings(input, Realm::Namespace, dropped_capabilities, layers);
     supervise::run_in(&surroundings, control)
 }
 
 /// What the supervisor of a command of this machine finds.
-fn surroundings(input: OwnedFd, realm: Realm, dropped_capabilities: Vec<libc::c_ulong>) -> Surroundings {
+fn surroundings(input: OwnedFd, realm: Realm, dropped_capabilities: Vec<libc::c_ulong>, layers: Layers) -> Surroundings {
     Surroundings {
         input,
         realm,
@@ -82,6 +84,7 @@ fn surroundings(input: OwnedFd, realm: Realm, dropped_capabilities: Vec<libc::c_
         own_control_group: false,
         home: None,
         path_rules: PathRules::Shell,
+        layers,
     }
 }
 
@@ -118,11 +121,11 @@ fn map_identity(user: u32, group: u32) -> io::Result<()> {
     fs::write("/proc/self/gid_map", format!("{group} {group} 1\n"))
 }
 
-/// Builds the file systems, moves into them and back to where the command was started; says what it did.
-fn settle(request: &Nest, own_user: bool, place: &Path) -> Result<String, ShimError> {
+/// Builds the file systems, moves into them and back to where the command was started; says what it did, and where what is written goes.
+fn settle(request: &Nest, own_user: bool, place: &Path) -> Result<(String, Layers), ShimError> {
     let tree = tree::build(place, own_user)?;
     nix::unistd::chdir(place).context(&format!("cannot go to the working directory `{}`", place.display()))?;
-    Ok(describe(request, own_user, &tree))
+    Ok((describe(request, own_user, &tree), tree.layers))
 }
 
 fn describe(request: &Nest, own_user: bool, tree: &tree::Built) -> String {
@@ -167,7 +170,7 @@ mod tests {
     #[test]
     fn isolation_is_one_line_that_says_what_is_not_as_usual() {
         let nest = |own_network| Nest { isolated: true, own_network, input: None };
-        let mut built = tree::Built { overlaid: true, read_only: Vec::new(), left_out: Vec::new() };
+        let mut built = tree::Built { overlaid: true, read_only: Vec::new(), left_out: Vec::new(), layers: Vec::new() };
         assert_eq!(
             describe(&nest(true), false, &built),
             "own mount, pid, network, IPC and UTS namespaces; files under a throw-away overlay"

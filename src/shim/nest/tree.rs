@@ -14,6 +14,7 @@
 //! out, with empty directories in their place, are file systems that hold nobody's files, those of others (containers' roots, file
 //! systems in user space) unless the command runs in one, and what may not be looked into.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -25,6 +26,7 @@ use nix::unistd::{AccessFlags, access, chdir, pivot_root};
 
 use super::super::{Context, ShimError};
 use super::devices;
+use super::layers::{Layer, Layers};
 use super::mounts::{self, Mount};
 
 /// Directories one of which the tmpfs is mounted on at first; any that exists will do.
@@ -49,7 +51,7 @@ const MOST_MOUNTS: usize = 100;
 const NONE: Option<&str> = None;
 
 /// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Built {
     /// Whether there are overlays at all.
     pub(super) overlaid: bool,
@@ -57,6 +59,8 @@ pub(super) struct Built {
     pub(super) read_only: Vec<PathBuf>,
     /// What is not there.
     pub(super) left_out: Vec<PathBuf>,
+    /// Where what is written goes.
+    pub(super) layers: Layers,
 }
 
 /// Makes the tree and moves the calling process into it, to its root. `place` is where the command will run. `own_user` tells
@@ -64,26 +68,28 @@ pub(super) struct Built {
 pub(super) fn build(place: &Path, own_user: bool) -> Result<Built, ShimError> {
     let mounts = take_mounts()?;
     step_aside().context("cannot make a tmpfs the root")?;
-    let mut tree = Tree { mounts, place, own_user, layers: 0, read_only: Vec::new(), left_out: Vec::new() };
+    let mut tree = Tree { mounts, place, own_user, overlays: 0, layers: Vec::new(), read_only: Vec::new(), left_out: Vec::new() };
     if own_user {
         tree.assemble(Path::new("/"))?;
     } else {
         tree.cover_all()?;
     }
-    let built = Built { overlaid: tree.layers > 0, read_only: tree.read_only, left_out: tree.left_out };
+    let (overlaid, mut layers) = (tree.overlays > 0, tree.layers);
     devices::proc(Path::new(NEW), own_user)?;
     devices::sys(Path::new(OLD), Path::new(NEW), &tree.mounts)?;
     devices::dev(Path::new(OLD), Path::new(NEW))?;
-    if !built.overlaid {
-        for directory in ["/tmp", "/var/tmp"].map(|directory| under(NEW, Path::new(directory))) {
+    if !overlaid {
+        for point in ["/tmp", "/var/tmp"].map(Path::new) {
+            let directory = under(NEW, point);
             if directory.is_dir() {
                 mount(Some("tmpfs"), &directory, Some("tmpfs"), MsFlags::empty(), Some("mode=1777,size=1g"))
                     .context("cannot mount a throw-away /tmp")?;
+                layers.push(Layer::open(point, &directory, BTreeSet::new()).context("cannot look at the throw-away /tmp")?);
             }
         }
     }
     move_in(Path::new(NEW)).context("cannot move into the new file systems")?;
-    Ok(built)
+    Ok(Built { overlaid, read_only: tree.read_only, left_out: tree.left_out, layers })
 }
 
 /// Makes the mounts of this namespace its own affair, and tells what is mounted.
@@ -125,7 +131,8 @@ struct Tree<'a> {
     mounts: Vec<Mount>,
     place: &'a Path,
     own_user: bool,
-    layers: usize,
+    overlays: usize,
+    layers: Layers,
     read_only: Vec<PathBuf>,
     left_out: Vec<PathBuf>,
 }
@@ -193,6 +200,8 @@ impl Tree<'_> {
                 return Ok(());
             }
         };
+        let known = entries.iter().map(fs::DirEntry::file_name).collect();
+        self.layers.push(Layer::open(path, &new, known).context(&failed(path))?);
         for entry in entries {
             let path = path.join(entry.file_name());
             let Ok(kind) = entry.file_type() else { continue };
@@ -224,12 +233,14 @@ impl Tree<'_> {
     /// Puts an overlay over a directory, or what it can where the kernel refuses one.
     fn cover(&mut self, path: &Path) -> io::Result<()> {
         let (old, new) = (under(OLD, path), under(NEW, path));
-        let layer = Path::new(LAYERS).join(self.layers.to_string());
-        self.dress(&old, &make_upper(&layer)?)?;
+        let layer = Path::new(LAYERS).join(self.overlays.to_string());
+        let upper = make_upper(&layer)?;
+        self.dress(&old, &upper)?;
         let restrictions = mounts::holding(&self.mounts, path).map_or_else(MsFlags::empty, Mount::restrictions);
         match overlay(&old, &layer, &new, restrictions, if self.own_user { b",userxattr" } else { b"" }) {
             Ok(()) => {
-                self.layers += 1;
+                self.overlays += 1;
+                self.layers.push(Layer::open(path, &upper, BTreeSet::new())?);
                 Ok(())
             }
             Err(_) => self.bind(path),

@@ -61,6 +61,7 @@ pub(super) fn run(control: &mut Control) -> Result<(), ShimError> {
                 own_control_group: true,
                 home,
                 path_rules: PathRules::Runtime,
+                layers: Vec::new(),
             };
             return supervise::run_in(&surroundings, control);
         };
