@@ -124,11 +124,12 @@ impl Claim {
         let usual = if haste { beside(baselines).into_iter().min() } else { quartile(2) };
         let (Some(low), Some(usual), Some(high)) = (quartile(1), usual, quartile(3)) else { return Vec::new() };
         // Tukey's fence: what lies above it is an outlier.
-        let fence = if self.steady { high + (high - low) * 3 / 2 } else { 0 };
+        let fence = self.steady.then(|| high + (high - low) * 3 / 2);
         let suspicion = |pass: &Sample| {
             let number = self.number_beside_others(pass)?;
             let factor = self.factor(number, usual);
-            (factor >= self.suspicious && self.is_much(number, usual) && number > fence).then_some(factor)
+            (factor >= self.suspicious && self.is_much(number, usual) && fence.is_none_or(|fence| number > fence))
+                .then_some(factor)
         };
         let found: Vec<_> = (0..).zip(passes).filter_map(|(index, pass)| Some((index, suspicion(pass)?))).collect();
         let many = MOST_OUTSTANDING.max(passes.len() / ONE_OUTSTANDING_IN);
@@ -264,6 +265,11 @@ mod tests {
 
     fn usual() -> [Measures; 3] {
         [run(1000, 8, 4000, 300), run(1100, 8, 4100, 310), run(900, 9, 4050, 290)]
+    }
+
+    #[test]
+    fn a_run_of_no_time_at_all_is_suspected_of_haste() {
+        assert_eq!(suspects(&[timed(400), timed(0)], &[timed(400)]), [1]);
     }
 
     #[test]

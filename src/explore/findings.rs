@@ -12,7 +12,6 @@ use super::verdict::{Plan, TreatmentResult, Verdict};
 use crate::trial::{Degradation, ForeignCall, Intervention, Item, Outcome, Treatment};
 
 /// What a campaign found out.
-#[expect(clippy::large_enum_variant, reason = "there is one a campaign")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Findings {
     /// Nothing can be measured; never empty.

@@ -199,7 +199,6 @@ impl Settings {
 }
 
 /// What to do next.
-#[expect(clippy::large_enum_variant, reason = "it is looked at and gone")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Run this trial; more may be ready to run at the same time.
