@@ -80,7 +80,14 @@ fn a_plan_is_verified_by_running_and_corrected_until_it_holds() {
     let results = measured(&bench, &["plain", "fake-only", "stub-only"]);
     let os = os(&bench, "bare", &["exit_group"]);
 
-    // No trace shows the call that `stub-only` makes once `pipe2` fails, so the plan by the results alone is wrong.
+    // No trace shows the call that `stub-only` makes once `pipe2` fails, and which its fallbacks name: `pipe2` itself costs no more.
+    let (_, knowing) = ask(&bench, &results, &["plan"], &os);
+    assert!(knowing["steps"].to_string().contains("\"pipe2\""), "{knowing}");
+    assert_eq!(knowing["calls"]["pipe2"]["would-need-instead"]["stub-only"], json!(["socketpair"]), "{knowing}");
+    let workload = fs::read_dir(results.join("stub-only")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(workload.join("fallbacks.csv")).unwrap();
+
+    // Where they are not known, the plan by the results alone is wrong.
     let (_, plan) = ask(&bench, &results, &["plan"], &os);
     let mentioned = |plan: &Value| plan["steps"].to_string().contains("\"socketpair\"");
     assert!(!mentioned(&plan), "{plan}");
